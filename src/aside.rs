@@ -1,0 +1,110 @@
+//! A file written aside and renamed when it is whole, so that nothing half-written has a final name.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::InputError;
+
+/// A nameless file in the folder of its final name; gone if dropped before [`Aside::rename`].
+pub(crate) struct Aside {
+    temporary: NamedTempFile,
+    dir: PathBuf,
+}
+
+impl Aside {
+    /// # Errors
+    ///
+    /// `dir` does not exist or cannot be written to.
+    pub(crate) fn new(dir: &Path) -> Result<Self, InputError> {
+        // "" is the parent of a bare file name
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".ncut-");
+        // tempfile's own are readable by the owner only; these are narrowed by the umask, as of any other file
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder.tempfile_in(dir).map_err(|e| InputError::io(dir, &e))?;
+        Ok(Self { temporary, dir: dir.to_path_buf() })
+    }
+
+    pub(crate) fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// The folder that it will be in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where its bytes are until then.
+    pub(crate) fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Gives the file its final name in its folder, in place of any that had it, once its bytes are on the disk.
+    pub(crate) fn rename(self, name: impl AsRef<Path>) -> Result<(), InputError> {
+        let path = self.dir.join(name);
+        self.temporary.as_file().sync_all().map_err(|e| InputError::io(&path, &e))?;
+        self.temporary.persist(&path).map_err(|e| InputError::io(&path, &e.error))?;
+        // the name is in the folder, which some file systems cannot sync: then it is safe as soon as they write it
+        if let Ok(dir) = File::open(&self.dir) {
+            let _ = dir.sync_all();
+        }
+        Ok(())
+    }
+}
+
+/// Writes `bytes` to `path` so that the name holds either what it held before or all of them.
+///
+/// # Errors
+///
+/// The folder does not exist or cannot be written to; the disk is full.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), InputError> {
+    let mut aside = Aside::new(path.parent().unwrap_or(Path::new("")))?;
+    aside.file().write_all(bytes).map_err(|e| InputError::io(path, &e))?;
+    aside.rename(path.file_name().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn the_final_name_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut dropped = Aside::new(dir.path()).unwrap();
+        dropped.file().write_all(b"half").unwrap();
+        drop(dropped);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+
+        std::fs::write(dir.path().join("name"), "old").unwrap();
+        let mut kept = Aside::new(dir.path()).unwrap();
+        kept.file().write_all(b"whole").unwrap();
+        assert_eq!(std::fs::read(dir.path().join("name")).unwrap(), b"old");
+        kept.rename("name").unwrap();
+        assert_eq!(std::fs::read(dir.path().join("name")).unwrap(), b"whole");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn others_may_read_it_as_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        File::create(dir.path().join("plain")).unwrap();
+        Aside::new(dir.path()).unwrap().rename("aside").unwrap();
+        let mode = |name| std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode("aside"), mode("plain"));
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = Aside::new(Path::new("no/such/folder")).err().unwrap();
+        assert_eq!(error.place, "no/such/folder");
+    }
+}

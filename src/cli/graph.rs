@@ -1,0 +1,34 @@
+//! `ncut graph MODEL -o FILE`.
+
+use super::measure::read_network;
+use crate::graph::file::{LayerRange, write_graph, write_layers};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Write a network's graph, and FILE.layers.json with the name, first node and size of each layer.
+#[derive(Debug, Args)]
+pub(super) struct Graph {
+    /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
+    model: PathBuf,
+    /// SciPy CSR .npz or Matrix Market .mtx
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl Graph {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let (graph, _) = read_network(&self.model)?;
+        let offsets = graph.offsets();
+        let ranges = graph.node_sets.iter().zip(offsets).map(|(set, first_node)| LayerRange {
+            name: set.name.clone(),
+            first_node,
+            size: set.size,
+        });
+        write_layers(&self.output, &ranges.collect::<Vec<_>>())?;
+        write_graph(&self.output, graph.adjacency().view())?;
+        let line = format!("{}: {} nodes, {} edges\n", self.output.display(), graph.nodes(), graph.edges());
+        super::print(&line)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,198 @@
+//! `ncut measure MODEL`.
+
+use super::{Global, is_stdout, progress, table, write_json};
+use crate::InputError;
+use crate::graph::{NeuronGraph, mlp_graph};
+use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning};
+use crate::model::TensorFile;
+use crate::model::dense_chain;
+use crate::spectral::clustering::ClusterParams;
+use crate::spectral::eigsh::Solver;
+use crate::spectral::kmeans::Engine;
+use crate::stats::shuffle::NullModel;
+use crate::train::device;
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Measure a network: its clusters, n-cut, null distribution, p and Z.
+#[derive(Debug, Args)]
+pub(super) struct Measure {
+    /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
+    model: PathBuf,
+    /// What the file's tensors are; auto recognises a chain of dense layers
+    #[arg(long, value_enum, default_value = "auto")]
+    arch: Arch,
+    #[command(flatten)]
+    options: MeasureOptions,
+}
+
+/// Architectures that can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Arch {
+    /// Recognised by names and shapes
+    Auto,
+    /// A chain of dense layers
+    Mlp,
+}
+
+/// Options that `measure` and `cluster` share.
+#[derive(Debug, Args)]
+pub(super) struct MeasureOptions {
+    /// Number of clusters
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 12)]
+    clusters: usize,
+    /// Number of shuffled networks to compare with; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    shuffles: usize,
+    /// What a shuffle keeps: each layer's weights, or their places too
+    #[arg(long, value_enum, default_value = "layer")]
+    null: Null,
+    /// Seed of shuffles, start vectors and k-means
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Drop this share of each layer's smallest weights first, in [0, 1)
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
+    prune: f64,
+    /// k-means starts [default: 25 up to 2,000 nodes, else 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    restarts: Option<u16>,
+    /// How eigenvectors are computed
+    #[arg(long, value_enum, default_value = "auto")]
+    solver: SolverOption,
+    /// Which k-means runs
+    #[arg(long, value_enum, default_value = "lloyd")]
+    kmeans: KMeansOption,
+    /// The paper's text, or what its authors' code did; they agree on chains of dense layers
+    #[arg(long, value_enum, default_value = "paper")]
+    convention: Convention,
+    /// Write the result as JSON; - for standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a page that shows the result
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Null {
+    /// All entries of each matrix are permuted
+    Layer,
+    /// The values are permuted among the non-zero places
+    LayerNonzero,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SolverOption {
+    /// lanczos, or dense where the matrix is small
+    Auto,
+    /// ARPACK, shift-invert on a sparse Cholesky factor; one at a time
+    Arpack,
+    /// Block Lanczos, on all threads
+    Lanczos,
+    /// All eigenvalues of a dense matrix
+    Dense,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum KMeansOption {
+    /// Greedy k-means++ and Lloyd's iteration
+    Lloyd,
+    /// The kmeans crate, as a check
+    Crate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Convention {
+    Paper,
+    Authors,
+}
+
+impl Measure {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let start = Instant::now();
+        let (graph, model) = read_network(&self.model)?;
+        self.options.measure(graph, model, Some(()), start.elapsed().as_secs_f64(), global)
+    }
+}
+
+/// The graph of a model file, and what the file is.
+pub(super) fn read_network(path: &Path) -> anyhow::Result<(NeuronGraph, ModelInfo)> {
+    let file = TensorFile::open(path)?;
+    let layers = dense_chain(&file)?;
+    let mut widths = vec![layers[0].weight.nrows().to_string()];
+    widths.extend(layers.iter().map(|layer| layer.weight.ncols().to_string()));
+    let model = ModelInfo {
+        path: path.display().to_string(),
+        sha256: file.sha256().into(),
+        architecture: format!("mlp {}", widths.join("-")),
+    };
+    Ok((mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect()), model))
+}
+
+impl MeasureOptions {
+    /// Measures `graph` and shows the result. `layers` says that the graph has layers to shuffle.
+    pub(super) fn measure(
+        &self,
+        graph: NeuronGraph,
+        model: ModelInfo,
+        layers: Option<()>,
+        load: f64,
+        global: &Global,
+    ) -> anyhow::Result<ExitCode> {
+        if !(0.0..1.0).contains(&self.prune) {
+            let problem = format!("{} is not in [0, 1)", self.prune);
+            return Err(InputError::new("--prune", problem, "give the share of weights to drop, as 0.9").into());
+        }
+        let device = device::device(&global.device)?;
+        let params = MeasureParams {
+            cluster: ClusterParams {
+                k: self.clusters,
+                restarts: self.restarts.map(usize::from),
+                solver: match self.solver {
+                    SolverOption::Auto => Solver::Auto,
+                    SolverOption::Arpack => Solver::Arpack,
+                    SolverOption::Lanczos => Solver::Lanczos,
+                    SolverOption::Dense => Solver::Dense,
+                },
+                engine: match self.kmeans {
+                    KMeansOption::Lloyd => Engine::Lloyd,
+                    KMeansOption::Crate => Engine::Crate,
+                },
+                seed: self.seed,
+                index: 0,
+            },
+            null: layers.map(|()| match self.null {
+                Null::Layer => NullModel::Layer,
+                Null::LayerNonzero => NullModel::LayerNonzero,
+            }),
+            shuffles: self.shuffles,
+            prune: self.prune,
+        };
+        let bar = progress::shuffles(if layers.is_some() { self.shuffles } else { 0 });
+        let result = measure::measure(graph, params, || bar.inc(1));
+        bar.finish_and_clear();
+        let mut result: Measurement = result.map_err(|e| anyhow::Error::new(e).context(model.path.clone()))?;
+        result.model = Some(model);
+        result.timing_s.load = load;
+        result.timing_s.total += load;
+        if self.convention == Convention::Authors {
+            result.settings.convention = "authors".into();
+        }
+        if device != tch::Device::Cpu {
+            let message = "measurements are computed on the CPU in this version; the device is used for training";
+            result.warnings.push(Warning::new("device", message.into()));
+        }
+        if let Some(path) = &self.html {
+            crate::aside::write(path, crate::report::html::measurement(&result).as_bytes())?;
+        }
+        if let Some(path) = &self.json {
+            write_json(path, &result)?;
+        }
+        if !self.json.as_deref().is_some_and(is_stdout) {
+            super::print(&table::measurement(&result))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

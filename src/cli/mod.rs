@@ -1,0 +1,185 @@
+//! The commands: parse, call the library, print. The only place that prints, and the only one that knows exit codes.
+
+mod cluster;
+mod data;
+mod graph;
+mod measure;
+mod progress;
+mod report;
+mod run;
+mod table;
+
+use crate::InputError;
+use crate::experiment::run::RunError;
+use crate::measure::MeasureError;
+use crate::train::device;
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Does a neural network have parts? Splits the graph of its weights into clusters, and compares how little weight
+/// crosses between them (the n-cut) with the same network's weights shuffled.
+#[derive(Debug, Parser)]
+#[command(name = "ncut", version = crate::VERSION, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Global {
+    /// Threads to compute on; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Where networks are trained: cpu, cuda or cuda:N
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    /// Where data sets lie [default: NCUT_DATA, else the user's cache directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Global {
+    fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
+        self.threads.map_or_else(all, usize::from)
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        crate::data::data_dir(self.data_dir.as_deref())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure a network: its clusters, n-cut, null distribution, p and Z
+    Measure(measure::Measure),
+    /// Measure any weighted undirected graph: Matrix Market .mtx or SciPy CSR .npz
+    Cluster(cluster::Cluster),
+    /// Write a network's graph as .npz or .mtx, with its layers beside it
+    Graph(graph::Graph),
+    /// Train and measure the runs of a grid file that are not done yet
+    Run(run::Run),
+    /// Collect the results of a grid file's runs
+    Report(report::Report),
+    /// List, download and look at data sets
+    Data(data::Data),
+}
+
+/// Runs the command line of this process and returns its exit code: 0 done, 1 the input is wrong, 2 a fault of ours.
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().map(|s| s.to_string()).or(payload.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let _ = writeln!(std::io::stderr(), "ncut: a fault of ours{place}: {line}");
+    }));
+    match std::panic::catch_unwind(|| start(std::env::args_os().collect())) {
+        Ok(code) => code,
+        Err(_) => ExitCode::from(2),
+    }
+}
+
+fn start(arguments: Vec<std::ffi::OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            // clap's first paragraph says what is wrong, its tips what to do
+            let text = error.to_string();
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
+            let line = lines.collect::<Vec<_>>().join(" ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line).replace("For more information, try '--help'.", "");
+            let _ = writeln!(std::io::stderr(), "ncut: {} (see --help)", line.trim().trim_end_matches('.'));
+            return ExitCode::from(1);
+        }
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let broken_pipe = |e: &std::io::Error| e.kind() == ErrorKind::BrokenPipe;
+            if error.chain().filter_map(|e| e.downcast_ref()).any(broken_pipe) {
+                return ExitCode::SUCCESS; // whoever read our output has seen enough
+            }
+            let line = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+            let _ = writeln!(std::io::stderr(), "ncut: {line}");
+            ExitCode::from(if is_input(&error) { 1 } else { 2 })
+        }
+    }
+}
+
+fn is_input(error: &anyhow::Error) -> bool {
+    error.chain().any(|e| {
+        e.is::<InputError>()
+            || e.downcast_ref().is_some_and(MeasureError::is_input)
+            || matches!(e.downcast_ref(), Some(RunError::Input(_)))
+    })
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    rayon::ThreadPoolBuilder::new().num_threads(cli.global.threads()).build_global().context("failed to start threads")?;
+    preload_cuda(&cli.global.device)?;
+    match &cli.command {
+        Command::Measure(command) => command.run(&cli.global),
+        Command::Cluster(command) => command.run(&cli.global),
+        Command::Graph(command) => command.run(),
+        Command::Run(command) => command.run(&cli.global),
+        Command::Report(command) => command.run(),
+        Command::Data(command) => command.run(&cli.global),
+    }
+}
+
+/// Starts this program again with a libtorch that has CUDA, if one is asked for and this one has none.
+fn preload_cuda(device: &str) -> anyhow::Result<()> {
+    const AGAIN: &str = "NCUT_CUDA_PRELOADED";
+    if device == "cpu" || std::env::var_os(AGAIN).is_some() || device::device(device).is_ok() {
+        return Ok(());
+    }
+    let Some(dir) = device::find_cuda() else { return Ok(()) };
+    let program = std::env::current_exe().context("failed to find this program's own path")?;
+    let mut path = dir.clone().into_os_string();
+    if let Some(earlier) = std::env::var_os("LD_LIBRARY_PATH") {
+        path.push(":");
+        path.push(earlier);
+    }
+    let error = std::os::unix::process::CommandExt::exec(
+        std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env("LD_PRELOAD", dir.join("libtorch_cuda.so"))
+            .env("LD_LIBRARY_PATH", path)
+            .env(AGAIN, "1"),
+    );
+    Err(error).context("failed to start again with CUDA")
+}
+
+/// Prints to standard output.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes JSON to `path`, or to standard output if it is `-`.
+fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut json = serde_json::to_string_pretty(value).context("failed to write JSON")?;
+    json.push('\n');
+    match is_stdout(path) {
+        true => print(&json)?,
+        false => crate::aside::write(path, json.as_bytes())?,
+    }
+    Ok(())
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}

@@ -1,0 +1,145 @@
+//! Progress: bars on a terminal, plain lines elsewhere. All of it goes to standard error.
+
+use crate::experiment::grid::Run;
+use crate::experiment::run::Observer;
+use crate::experiment::store::condition_name;
+use crate::train::EpochRecord;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A bar over `count` shuffles; hidden if there are none or standard error is not a terminal.
+pub(super) fn shuffles(count: usize) -> ProgressBar {
+    match count {
+        0 => ProgressBar::hidden(),
+        n => ProgressBar::new(n as u64).with_style(style("shuffles {bar:30} {pos}/{len}, {eta} left")),
+    }
+}
+
+/// Shows the runs of a grid: a bar for each run at work and one for all of them.
+pub(super) struct GridProgress {
+    terminal: bool,
+    bars: MultiProgress,
+    all: ProgressBar,
+    at_work: Mutex<HashMap<String, AtWork>>,
+}
+
+struct AtWork {
+    bar: ProgressBar,
+    start: Instant,
+    done_at_start: usize,
+    total: usize,
+    steps: usize,
+    last: String,
+}
+
+/// What a run is called on the screen.
+pub(super) fn label(run: &Run) -> String {
+    format!("{}/{}/r{}", run.experiment, condition_name(run), run.replicate)
+}
+
+impl GridProgress {
+    pub(super) fn new(runs: usize, done: usize) -> Self {
+        let bars = MultiProgress::new();
+        let all = bars.add(ProgressBar::new(runs as u64).with_style(style("{pos}/{len} runs {bar:30} {elapsed}")));
+        all.set_position(done as u64);
+        Self { terminal: std::io::stderr().is_terminal(), bars, all, at_work: Mutex::default() }
+    }
+
+    /// A line that stays.
+    pub(super) fn line(&self, text: &str) {
+        match self.terminal {
+            true => {
+                let _ = self.bars.println(text);
+            }
+            false => eprintln!("{text}"),
+        }
+    }
+
+    /// A run has ended, one way or the other.
+    pub(super) fn finished(&self, run: &Run, line: &str) {
+        if let Some(state) = self.states().remove(&label(run)) {
+            state.bar.finish_and_clear();
+        }
+        self.all.inc(1);
+        self.line(&format!("{}: {line}", label(run)));
+    }
+
+    pub(super) fn close(&self) {
+        self.all.finish_and_clear();
+    }
+
+    fn states(&self) -> MutexGuard<'_, HashMap<String, AtWork>> {
+        self.at_work.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn bar(&self, run: &Run) -> Option<ProgressBar> {
+        self.states().get(&label(run)).map(|state| state.bar.clone())
+    }
+}
+
+impl Observer for GridProgress {
+    fn training(&self, run: &Run, done: usize, total: usize, steps: usize) {
+        let bar = ProgressBar::new((total * steps) as u64).with_style(style("{prefix} {bar:24} {msg}, {eta} left"));
+        bar.set_prefix(label(run));
+        bar.set_message("training");
+        let bar = self.bars.insert_before(&self.all, bar);
+        // what earlier attempts did must not make the time left look short
+        bar.set_position((done * steps) as u64);
+        bar.reset_eta();
+        let last = String::from("training");
+        let state = AtWork { bar, start: Instant::now(), done_at_start: done, total, steps, last };
+        self.states().insert(label(run), state);
+        if done > 0 {
+            self.line(&format!("{}: going on after epoch {done} of {total}", label(run)));
+        }
+    }
+
+    fn step(&self, run: &Run, epoch: usize, step: usize) {
+        if !self.terminal {
+            return;
+        }
+        if let Some(state) = self.states().get(&label(run)) {
+            state.bar.set_position(((epoch - 1) * state.steps + step) as u64);
+            state.bar.set_message(format!("epoch {epoch}/{} {}", state.total, state.last));
+        }
+    }
+
+    fn epoch(&self, run: &Run, record: &EpochRecord) {
+        let mut states = self.states();
+        let Some(state) = states.get_mut(&label(run)) else { return };
+        state.last = format!(
+            "loss {:.4}, accuracy {:.4}, test {:.4}, sparsity {:.3}",
+            record.loss, record.accuracy, record.test_accuracy, record.sparsity
+        );
+        let done = record.epoch - state.done_at_start;
+        let left = state.start.elapsed().as_secs_f64() / done as f64 * (state.total - record.epoch) as f64;
+        if !self.terminal {
+            eprintln!("{}: epoch {}/{}: {}, {left:.0} s left", label(run), record.epoch, state.total, state.last);
+        }
+    }
+
+    fn measuring(&self, run: &Run, state: &str, shuffles: usize) {
+        if let Some(bar) = self.bar(run) {
+            bar.set_style(style("{prefix} {bar:24} {msg}: shuffle {pos}/{len}"));
+            bar.set_length(shuffles as u64);
+            bar.set_position(0);
+            bar.set_message(format!("measuring {state}"));
+        }
+        if !self.terminal {
+            eprintln!("{}: measuring {state} against {shuffles} shuffles", label(run));
+        }
+    }
+
+    fn shuffle(&self, run: &Run) {
+        if self.terminal && let Some(bar) = self.bar(run) {
+            bar.inc(1);
+        }
+    }
+}

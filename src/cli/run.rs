@@ -1,0 +1,120 @@
+//! `ncut run FILE`.
+
+use super::Global;
+use super::progress::GridProgress;
+use crate::experiment::grid::{Run as GridRun, Selection, runs};
+use crate::experiment::run::{Context, RunError, execute};
+use crate::experiment::store::RunDirectory;
+use crate::measure::MeasureError;
+use crate::train::device;
+use crate::{InputError, report};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Train and measure the runs of a grid file that are not done yet.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    grid: GridOptions,
+    /// Runs at the same time, each training on one thread [default: as many as threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+/// Which runs of which file, and where their results are.
+#[derive(Debug, Args)]
+pub(super) struct GridOptions {
+    /// The grid file
+    file: PathBuf,
+    /// Only these experiments
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// These replicates instead of the file's
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    seeds: Option<Vec<u64>>,
+    /// Give every run this setting
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Where results go
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(super) out: PathBuf,
+}
+
+impl GridOptions {
+    pub(super) fn runs(&self) -> Result<Vec<GridRun>, InputError> {
+        let (only, seeds, set) = (self.only.clone(), self.seeds.clone(), self.set.clone());
+        runs(&self.file, &Selection { only, seeds, set })
+    }
+}
+
+impl Run {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let runs = self.grid.runs()?;
+        // Small products gain little from two threads, and with one a network does not depend on how many there are.
+        tch::set_num_threads(1);
+        let context = Context::new(global.data_dir(), self.grid.out.clone(), device::device(&global.device)?);
+        let missing: Vec<&GridRun> =
+            runs.iter().filter(|run| !RunDirectory::new(&context.out, run).is_done()).collect();
+        let progress = GridProgress::new(runs.len(), runs.len() - missing.len());
+        if missing.len() < runs.len() {
+            progress.line(&format!("{} of {} runs are done already", runs.len() - missing.len(), runs.len()));
+        }
+        let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
+        let failures = work(&missing, jobs, &context, &progress);
+        progress.close();
+
+        let conditions = report::collect(&runs, &context.out)?;
+        super::print(&report::text::conditions(&conditions))?;
+        for path in report::write_pages(&conditions, &runs, &context.out)? {
+            super::print(&format!("report: {}\n", path.display()))?;
+        }
+        if failures.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let input = failures.iter().all(is_input);
+        eprintln!("ncut: {} of {} runs failed; mend the cause and run this again: what is done stays", failures.len(), runs.len());
+        Ok(ExitCode::from(if input { 1 } else { 2 }))
+    }
+}
+
+fn is_input(error: &RunError) -> bool {
+    match error {
+        RunError::Input(_) => true,
+        RunError::Measure(_, error) => MeasureError::is_input(error),
+    }
+}
+
+/// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on.
+fn work(runs: &[&GridRun], jobs: usize, context: &Context, progress: &GridProgress) -> Vec<RunError> {
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    match execute(run, context, progress) {
+                        Ok(()) => {
+                            let directory = RunDirectory::new(&context.out, run);
+                            let line = summary(directory.path(), start.elapsed().as_secs_f64());
+                            progress.finished(run, &line);
+                        }
+                        Err(error) => {
+                            progress.finished(run, &format!("failed: {error}"));
+                            failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    failures.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn summary(directory: &Path, seconds: f64) -> String {
+    format!("done in {seconds:.0} s, in {}", directory.display())
+}

@@ -1,0 +1,118 @@
+//! Measurements as text for people.
+
+use crate::measure::{Measurement, NullInfo};
+use std::fmt::Write;
+
+/// A short table, a histogram of the null distribution, and the warnings.
+pub(super) fn measurement(m: &Measurement) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    if let Some(model) = &m.model {
+        rows.push(("network", format!("{} ({})", model.path, model.architecture)));
+    }
+    let dropped = match m.graph.dropped_nodes {
+        0 => String::new(),
+        n => format!(", {n} without edges dropped"),
+    };
+    rows.push(("graph", format!("{} nodes, {} edges{dropped}", grouped(m.graph.nodes), grouped(m.graph.edges))));
+    rows.push(("n-cut", format!("{:.4} of {} clusters ({:.3} each)", m.ncut, m.clusters, m.ncut_per_cluster)));
+    if let Some(null) = &m.null {
+        rows.push(("shuffled", format!("{:.4} ± {:.4} ({} shuffles, {})", null.mean, null.sd, null.shuffles, kind(null))));
+    }
+    if let (Some(p), Some(null)) = (m.p_value, &m.null) {
+        let below = null.ncuts.iter().filter(|n| **n < m.ncut).count();
+        let z = m.z_score.map_or("none".into(), |z| format!("{z:+.2}"));
+        rows.push(("p, Z", format!("{p:.4} ({below} of {} shuffles are lower), {z}", null.shuffles)));
+    }
+    let shares: Vec<String> = m.volumes.iter().map(|share| format!("{:.0}", 100.0 * share)).collect();
+    rows.push(("balance", format!("{:.1} effective clusters, Q {:.3}, volumes {} %", m.effective_clusters, m.modularity_q, shares.join(" "))));
+    rows.push(("time", format!("{:.2} s (clustering {:.2}, shuffles {:.2})", m.timing_s.total, m.timing_s.cluster, m.timing_s.null)));
+    let mut text = String::new();
+    for (name, value) in rows {
+        let _ = writeln!(text, "{name:>9}  {value}");
+    }
+    if let Some(null) = m.null.as_ref().filter(|null| null.shuffles > 1) {
+        text.push('\n');
+        text.push_str(&histogram(m.ncut, null));
+    }
+    for warning in &m.warnings {
+        let _ = writeln!(text, "\nwarning ({}): {}", warning.code, warning.message);
+    }
+    text
+}
+
+fn kind(null: &NullInfo) -> String {
+    serde_json::to_value(null.kind).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default()
+}
+
+/// `12,345`.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Counts of shuffles over n-cut, with the network's place among them.
+fn histogram(network: f64, null: &NullInfo) -> String {
+    const BINS: usize = 12;
+    const WIDEST: usize = 40;
+    let (least, most) = null.ncuts.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+    let width = (most - least) / BINS as f64;
+    if width <= 0.0 {
+        return String::new();
+    }
+    let bin = |x: f64| (((x - least) / width) as usize).min(BINS - 1);
+    let mut counts = [0usize; BINS];
+    null.ncuts.iter().for_each(|x| counts[bin(*x)] += 1);
+    let tallest = counts.iter().copied().max().unwrap_or(1);
+    let mark = |text: &mut String| {
+        let _ = writeln!(text, "{network:>9.4}  ◄ this network");
+    };
+    let mut text = String::new();
+    let mut marked = network < least;
+    if marked {
+        mark(&mut text);
+        if least - network > width {
+            let _ = writeln!(text, "{:>9}", "…");
+        }
+    }
+    for (b, count) in counts.iter().enumerate() {
+        let bar = "█".repeat((count * WIDEST).div_ceil(tallest.max(1)));
+        let _ = writeln!(text, "{:>9.4}  {bar} {count}", least + width * (b as f64 + 0.5));
+        if !marked && network <= most && bin(network) == b {
+            mark(&mut text);
+            marked = true;
+        }
+    }
+    if !marked {
+        if network - most > width {
+            let _ = writeln!(text, "{:>9}", "…");
+        }
+        mark(&mut text);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::shuffle::NullModel;
+
+    #[test]
+    fn histogram_counts_every_shuffle_and_marks_the_network_once() {
+        let ncuts: Vec<f64> = (0..50).map(|i| 9.0 + f64::from(i * i) / 2500.0).collect();
+        let null = NullInfo { kind: NullModel::Layer, shuffles: 50, ncuts, mean: 9.3, sd: 0.3 };
+        for network in [5.0, 9.0, 9.5, 12.0] {
+            let text = histogram(network, &null);
+            let total: usize = text.lines().filter(|l| !l.contains('◄')).filter_map(|l| l.split(' ').next_back()?.parse::<usize>().ok()).sum();
+            assert_eq!(total, 50);
+            assert_eq!(text.matches('◄').count(), 1);
+        }
+        assert_eq!(grouped(1234567), "1,234,567");
+    }
+}

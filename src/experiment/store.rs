@@ -1,0 +1,133 @@
+//! Where results are: a run's identity and its directory.
+//!
+//! ```text
+//! OUT/<experiment>/<readable>-<hash8>/r<replicate>/
+//!     config.yaml              every setting, as resolved
+//!     metrics.jsonl            one line an epoch
+//!     checkpoint.safetensors   while training
+//!     unpruned.safetensors, pruned.safetensors
+//!     result.json              written last: the run is done
+//!     log.txt
+//! ```
+
+use super::grid::Run;
+use super::settings::Settings;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// The first 8 hexadecimal digits of the SHA-256 of the settings that differ from their defaults. Order of keys and
+/// settings at their default do not enter, so a new setting or a value added to a grid changes no other run.
+pub fn identity(settings: &Settings) -> String {
+    hash(settings)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash(settings: &Settings) -> [u8; 32] {
+    // serde_json's map is sorted by key
+    let canonical = serde_json::Value::Object(settings.non_default()).to_string();
+    Sha256::digest(canonical).into()
+}
+
+/// The seed of a run: 48 bits of a hash of the settings that concern training, and the replicate. Runs that differ only
+/// in how they are measured train the same network.
+pub fn seed(run: &Run) -> u64 {
+    let mut hasher = Sha256::new();
+    hasher.update(hash(&run.settings.training_only()));
+    hasher.update(run.replicate.to_le_bytes());
+    hasher.finalize()[..6].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}
+
+/// What a condition is called: the settings its grid varies, or `default`, and its identity.
+pub fn condition_name(run: &Run) -> String {
+    let varied: Vec<String> = run.varied.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let readable = if varied.is_empty() { "default".to_string() } else { varied.join(",") };
+    // long lists of settings would exceed what file systems allow for a name
+    const LONGEST: usize = 100;
+    let readable: String = readable.chars().take(LONGEST).collect();
+    format!("{readable}-{}", identity(&run.settings))
+}
+
+/// The files of a run.
+#[derive(Debug, Clone)]
+pub struct RunDirectory(PathBuf);
+
+impl RunDirectory {
+    /// The directory of `run` below `out`; nothing is made.
+    pub fn new(out: &Path, run: &Run) -> Self {
+        Self(out.join(&run.experiment).join(condition_name(run)).join(format!("r{}", run.replicate)))
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The settings.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.yaml")
+    }
+
+    /// The epochs.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
+    /// The state of training.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint.safetensors")
+    }
+
+    /// The network before pruning.
+    pub fn unpruned(&self) -> PathBuf {
+        self.0.join("unpruned.safetensors")
+    }
+
+    /// The network at the end.
+    pub fn pruned(&self) -> PathBuf {
+        self.0.join("pruned.safetensors")
+    }
+
+    /// The result.
+    pub fn result(&self) -> PathBuf {
+        self.0.join("result.json")
+    }
+
+    /// What happened when.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log.txt")
+    }
+
+    /// Whether the result is there.
+    pub fn is_done(&self) -> bool {
+        self.result().exists()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(yaml: &str) -> Run {
+        let mut settings = Settings::default();
+        serde_yaml::from_str::<super::super::settings::Assignment>(yaml).unwrap().apply(&mut settings);
+        Run { experiment: "e".into(), varied: vec![("dropout".into(), "0.5".into())], settings, replicate: 3 }
+    }
+
+    /// Names on disk: if this fails, everybody's finished runs are lost to them.
+    #[test]
+    fn names_are_pinned() {
+        assert_eq!(identity(&Settings::default()), "44136fa3");
+        assert_eq!(condition_name(&run("{dropout: 0.5, epochs: 2}")), "dropout=0.5-4c6ddfe0");
+        let directory = RunDirectory::new(Path::new("runs"), &run("{dropout: 0.5, epochs: 2}"));
+        assert_eq!(directory.result(), Path::new("runs/e/dropout=0.5-4c6ddfe0/r3/result.json"));
+    }
+
+    #[test]
+    fn identity_depends_on_values_alone() {
+        assert_eq!(identity(&run("{epochs: 2, dropout: 0.5}").settings), identity(&run("{dropout: 5e-1, epochs: 2}").settings));
+        assert_eq!(identity(&run("{epochs: 20}").settings), identity(&Settings::default()));
+        assert_ne!(identity(&run("{epochs: 21}").settings), identity(&Settings::default()));
+        assert_eq!(seed(&run("{shuffles: 7}")), seed(&run("{clusters: 4}")));
+        assert_ne!(seed(&run("{dropout: 0.5}")), seed(&run("{}")));
+        assert!(seed(&run("{}")) < 1 << 48);
+    }
+}

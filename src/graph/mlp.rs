@@ -1,0 +1,98 @@
+//! Dense layers to a graph.
+
+use super::{Block, Csr, NeuronGraph, NodeSet};
+use ndarray::Array2;
+use sprs::CsMatI;
+
+/// The graph of a chain of dense layers: every neuron is a node, input and output ones too, and `|W_l|` are the edges
+/// between layers l and l + 1. Biases are left out (paper, section 1.1).
+///
+/// `layers` are `(name, weight)` with `weight` `(d_in, d_out)`, f64. The first node set is called `input`.
+///
+/// # Panics
+///
+/// If a layer's `d_in` is not the `d_out` before it, or there are no layers.
+pub fn mlp_graph(layers: Vec<(String, Array2<f64>)>) -> NeuronGraph {
+    let mut node_sets = vec![NodeSet { name: "input".into(), size: layers[0].1.nrows() }];
+    let mut blocks = Vec::with_capacity(layers.len());
+    for (source, (name, weight)) in layers.into_iter().enumerate() {
+        assert_eq!(weight.nrows(), node_sets[source].size, "layer {name} does not take what the layer before it gives");
+        node_sets.push(NodeSet { name, size: weight.ncols() });
+        blocks.push(Block { source, target: source + 1, weights: absolute(&weight) });
+    }
+    NeuronGraph { node_sets, blocks }
+}
+
+fn absolute(weight: &Array2<f64>) -> Csr {
+    let mut indptr = vec![0u32];
+    let mut indices = Vec::new();
+    let mut data = Vec::new();
+    for row in weight.rows() {
+        for (j, &w) in row.iter().enumerate() {
+            if w != 0.0 {
+                indices.push(j as u32);
+                data.push(w.abs());
+            }
+        }
+        indptr.push(indices.len() as u32);
+    }
+    CsMatI::new(weight.dim(), indptr, indices, data)
+}
+
+/// The magnitude that prunes `fraction` of `magnitudes`: the smallest one that is kept.
+///
+/// `round(size (1 − fraction))` weights stay, and ties with the last of them (Zhu & Gupta 2017 as
+/// tensorflow-model-optimization 0.1.1 has it). Infinite if none stay.
+pub fn magnitude_threshold(magnitudes: &mut [f64], fraction: f64) -> f64 {
+    let kept = (magnitudes.len() as f64 * (1.0 - fraction)).round() as usize;
+    match kept {
+        0 => f64::INFINITY,
+        _ => *magnitudes.select_nth_unstable_by(kept - 1, |a, b| b.total_cmp(a)).1,
+    }
+}
+
+impl NeuronGraph {
+    /// Drops `fraction` of each block's matrix, the smallest weights first; zeros count as weights.
+    ///
+    /// # Panics
+    ///
+    /// If `fraction` is outside `[0, 1)`.
+    pub fn prune(&mut self, fraction: f64) {
+        assert!((0.0..1.0).contains(&fraction), "pruning fraction {fraction} is outside [0, 1)");
+        for block in &mut self.blocks {
+            let size = block.weights.rows() * block.weights.cols();
+            let kept = (size as f64 * (1.0 - fraction)).round() as usize;
+            if kept >= block.weights.nnz() {
+                continue;
+            }
+            let among_nonzero = 1.0 - kept as f64 / block.weights.nnz() as f64;
+            let threshold = magnitude_threshold(&mut block.weights.data().to_vec(), among_nonzero);
+            let mut indptr = vec![0u32];
+            let (mut indices, mut data) = (Vec::new(), Vec::new());
+            for row in block.weights.outer_iterator() {
+                for (j, &weight) in row.iter().filter(|(_, w)| **w >= threshold) {
+                    indices.push(j as u32);
+                    data.push(weight);
+                }
+                indptr.push(indices.len() as u32);
+            }
+            block.weights = CsMatI::new(block.weights.shape(), indptr, indices, data);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn pruning_keeps_the_largest_and_their_ties() {
+        let mut graph = mlp_graph(vec![("a".into(), array![[1.0, -2.0, 3.0], [0.0, 2.0, 0.5]])]);
+        graph.prune(0.5); // 3 of 6 stay: 3, 2, 2
+        assert_eq!(graph.blocks[0].weights.data(), [2.0, 3.0, 2.0]);
+        graph.prune(2.0 / 3.0); // 2 of 6 would stay, and the tie
+        assert_eq!(graph.edges(), 3);
+        assert_eq!(magnitude_threshold(&mut [1.0, 2.0], 1.0), f64::INFINITY);
+    }
+}

@@ -1,0 +1,342 @@
+//! One measurement: a graph to clusters, n-cut, null distribution and what to think of it. The form of the result is
+//! the JSON of `ncut measure` and `ncut cluster`.
+
+use crate::graph::{NeuronGraph, NodeSet};
+use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
+use crate::spectral::eigsh::{EigshError, Solver};
+use crate::spectral::kmeans::Engine;
+use crate::stats::null::null_distribution;
+use crate::stats::permutation::{mean_and_sd, p_value, z_score};
+use crate::stats::shuffle::NullModel;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// Version of the JSON.
+pub const SCHEMA: u32 = 1;
+
+/// What to measure and how.
+#[derive(Debug, Clone, Copy)]
+pub struct MeasureParams {
+    /// The clustering.
+    pub cluster: ClusterParams,
+    /// The null model, or `None` where the graph has no layers to shuffle.
+    pub null: Option<NullModel>,
+    /// Number of shuffles; 0 for none.
+    pub shuffles: usize,
+    /// Share of each layer's smallest weights to drop first, in `[0, 1)`.
+    pub prune: f64,
+}
+
+/// Where a graph came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// As given.
+    pub path: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// What it was taken for, as `mlp 784-256-10`, or `graph`.
+    pub architecture: String,
+}
+
+/// A node set as found, before nodes are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerInfo {
+    /// Its name.
+    pub name: String,
+    /// Number of its nodes.
+    pub size: usize,
+}
+
+/// The graph that was clustered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphInfo {
+    /// Nodes left after those of degree zero were dropped.
+    pub nodes: usize,
+    /// Undirected edges, each counted once.
+    pub edges: usize,
+    /// Nodes of degree zero, dropped.
+    pub dropped_nodes: usize,
+    /// Connected components.
+    pub components: usize,
+    /// Node sets before dropping.
+    pub layers: Vec<LayerInfo>,
+}
+
+/// n-cuts of the shuffled graphs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NullInfo {
+    /// The null model.
+    pub kind: NullModel,
+    /// How many.
+    pub shuffles: usize,
+    /// In the order of the shuffles' numbers.
+    pub ncuts: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, ddof = 0.
+    pub sd: f64,
+}
+
+/// Something to know before believing the number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `few-points`, `no-layers`, `constant-null`, `converted`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Warning {
+    /// A warning with its code.
+    pub fn new(code: &str, message: String) -> Self {
+        Self { code: code.into(), message }
+    }
+}
+
+/// Every option as it was resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SettingsInfo {
+    /// Number of clusters.
+    pub clusters: usize,
+    /// Number of shuffles.
+    pub shuffles: usize,
+    /// The null model.
+    pub null: Option<NullModel>,
+    /// Seed.
+    pub seed: u64,
+    /// Share of weights dropped beforehand.
+    pub prune: f64,
+    /// k-means starts.
+    pub restarts: usize,
+    /// The solver that ran.
+    pub solver: String,
+    /// The k-means that ran.
+    pub kmeans: String,
+    /// Graph convention, `paper` or `authors`; they agree on chains of dense layers.
+    pub convention: String,
+    /// Where it ran.
+    pub device: String,
+}
+
+/// Wall-clock time in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Timing {
+    /// Reading the file.
+    pub load: f64,
+    /// Building the graph.
+    pub graph: f64,
+    /// Clustering the network.
+    pub cluster: f64,
+    /// Clustering its shuffles.
+    pub null: f64,
+    /// All of it.
+    pub total: f64,
+}
+
+/// The result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Where the graph came from.
+    pub model: Option<ModelInfo>,
+    /// The graph.
+    pub graph: GraphInfo,
+    /// k.
+    pub clusters: usize,
+    /// The n-cut of the best clustering found, in `[0, k]`.
+    pub ncut: f64,
+    /// n-cut / k, in `[0, 1]`.
+    pub ncut_per_cluster: f64,
+    /// The k smallest of L_sym, ascending.
+    pub eigenvalues: Vec<f64>,
+    /// Cluster of each node in layer order before dropping; −1 where dropped.
+    pub labels: Vec<i64>,
+    /// Nodes of each cluster.
+    pub sizes: Vec<usize>,
+    /// Share of the total volume of each cluster, descending.
+    pub volumes: Vec<f64>,
+    /// exp of the entropy of `volumes`, in `[1, k]`.
+    pub effective_clusters: f64,
+    /// Newman's Q of the partition.
+    pub modularity_q: f64,
+    /// The null distribution, if there is one.
+    pub null: Option<NullInfo>,
+    /// `(r + 1) / (n + 1)`, r = shuffles strictly below the network.
+    pub p_value: Option<f64>,
+    /// `(ncut − mean) / sd`.
+    pub z_score: Option<f64>,
+    /// What to know before believing the number.
+    pub warnings: Vec<Warning>,
+    /// Every option as resolved.
+    pub settings: SettingsInfo,
+    /// Seconds.
+    pub timing_s: Timing,
+    /// Of the program.
+    pub version: String,
+}
+
+/// Why there is no measurement.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MeasureError {
+    /// Every weight is zero.
+    #[error("the graph has no edges: every weight is zero; measure a trained network, or prune less")]
+    NoEdges,
+    /// Clustering failed.
+    #[error(transparent)]
+    Eigenvectors(#[from] EigshError),
+}
+
+impl MeasureError {
+    /// Whether the user's input is at fault.
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::NoEdges | Self::Eigenvectors(EigshError::TooMany { .. }))
+    }
+}
+
+/// Share of the volume above which one cluster is called a giant.
+const GIANT_SHARE: f64 = 0.5;
+/// n-cut per cluster below which the parts are called practically separate.
+const NEAR_ZERO: f64 = 1e-3;
+
+/// Clusters `graph` and its shuffles.
+///
+/// Nodes of degree zero are dropped before anything else, and again from each shuffle. `shuffle_done` is called after
+/// each shuffle, from any thread.
+///
+/// # Errors
+///
+/// [`MeasureError`].
+///
+/// # Determinism
+///
+/// The same graph and parameters give the same result but for [`Timing`], on any number of threads.
+pub fn measure(
+    mut graph: NeuronGraph,
+    params: MeasureParams,
+    shuffle_done: impl Fn() + Sync,
+) -> Result<Measurement, MeasureError> {
+    let start = Instant::now();
+    if params.prune > 0.0 {
+        graph.prune(params.prune);
+    }
+    let layers = graph.node_sets.iter().map(|NodeSet { name, size }| LayerInfo { name: name.clone(), size: *size });
+    let layers = layers.collect();
+    let (graph, kept) = graph.without_isolated();
+    if graph.edges() == 0 {
+        return Err(MeasureError::NoEdges);
+    }
+    let graph_seconds = start.elapsed().as_secs_f64();
+    let clustering = cluster(&graph, params.cluster)?;
+    let cluster_seconds = start.elapsed().as_secs_f64() - graph_seconds;
+
+    let ncut = clustering.partition.ncut();
+    let null = match params.null {
+        Some(kind) if params.shuffles > 0 => {
+            let ncuts = null_distribution(&graph, kind, params.cluster, params.shuffles, shuffle_done)?;
+            mean_and_sd(&ncuts).map(|(mean, sd)| NullInfo { kind, shuffles: params.shuffles, ncuts, mean, sd })
+        }
+        _ => None,
+    };
+    let ncuts = null.as_ref().map(|null| null.ncuts.as_slice());
+    let k = params.cluster.k;
+    let mut next = clustering.labels.iter();
+    let labels = kept.iter().map(|&kept| if kept { next.next().map_or(-1, |&l| i64::from(l)) } else { -1 }).collect();
+    let total = start.elapsed().as_secs_f64();
+    Ok(Measurement {
+        schema: SCHEMA,
+        model: None,
+        graph: GraphInfo {
+            nodes: graph.nodes(),
+            edges: graph.edges(),
+            dropped_nodes: kept.iter().filter(|kept| !**kept).count(),
+            components: clustering.components,
+            layers,
+        },
+        clusters: k,
+        ncut,
+        ncut_per_cluster: ncut / k as f64,
+        labels,
+        sizes: clustering.partition.sizes.clone(),
+        volumes: clustering.partition.volume_shares(),
+        effective_clusters: clustering.partition.effective_clusters(),
+        modularity_q: clustering.partition.modularity(),
+        p_value: ncuts.map(|ncuts| p_value(ncut, ncuts)),
+        z_score: ncuts.and_then(|ncuts| z_score(ncut, ncuts)),
+        warnings: warnings(&clustering, ncut, null.as_ref(), params),
+        settings: SettingsInfo {
+            clusters: k,
+            shuffles: params.shuffles,
+            null: params.null,
+            seed: params.cluster.seed,
+            prune: params.prune,
+            restarts: params.cluster.restarts_for(graph.nodes()),
+            solver: solver_name(clustering.solver).into(),
+            kmeans: if params.cluster.engine == Engine::Crate { "crate" } else { "lloyd" }.into(),
+            convention: "paper".into(),
+            device: "cpu".into(),
+        },
+        eigenvalues: clustering.eigenvalues,
+        null,
+        timing_s: Timing {
+            load: 0.0,
+            graph: graph_seconds,
+            cluster: cluster_seconds,
+            null: total - graph_seconds - cluster_seconds,
+            total,
+        },
+        version: crate::VERSION.into(),
+    })
+}
+
+fn solver_name(solver: Solver) -> &'static str {
+    match solver {
+        Solver::Auto => "auto",
+        Solver::Arpack => "arpack",
+        Solver::Lanczos => "lanczos",
+        Solver::Dense => "dense",
+    }
+}
+
+fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params: MeasureParams) -> Vec<Warning> {
+    let k = params.cluster.k;
+    let partition = &clustering.partition;
+    let shares = partition.volume_shares();
+    let largest = shares.iter().copied().fold(0.0, f64::max);
+    let mut warnings = Vec::new();
+    let mut warn = |code: &str, message: String| warnings.push(Warning::new(code, message));
+    if clustering.components > 1 {
+        let count = clustering.components;
+        warn(
+            "disconnected",
+            format!("the graph falls into {count} unconnected pieces, so some parts are separate by topology alone"),
+        );
+    }
+    if k > 1 && largest > GIANT_SHARE {
+        warn(
+            "unbalanced",
+            format!(
+                "one cluster holds {:.0} % of the volume and the other {} share the rest: the n-cut is low by shedding \
+                 crumbs ({:.1} effective clusters of {k}, Q = {:.3})",
+                100.0 * largest,
+                k - 1,
+                partition.effective_clusters(),
+                partition.modularity()
+            ),
+        );
+    }
+    if k > 1 && ncut < NEAR_ZERO * k as f64 && clustering.components == 1 {
+        warn("near-zero", format!("the n-cut is practically zero ({ncut:.1e}): small groups hang on by tiny weights"));
+    }
+    let used = partition.sizes.iter().filter(|size| **size > 0).count();
+    if used < k {
+        warn("few-points", format!("only {used} of {k} clusters have nodes: the embedding has no more different points"));
+    }
+    if params.null.is_none() {
+        warn("no-layers", "the file names no layers, so there is nothing to shuffle: no null distribution, no p-value".into());
+    }
+    if null.is_some_and(|null| null.sd == 0.0) {
+        warn("constant-null", "all shuffles have the same n-cut, so there is no Z-score".into());
+    }
+    warnings
+}

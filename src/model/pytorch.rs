@@ -1,0 +1,161 @@
+//! Archives of PyTorch ≥ 1.6: state dicts and checkpoints (`torch.save`), and TorchScript (`torch.jit.save`).
+//!
+//! Both are zip archives with a pickle, `NAME/data.pkl`, that describes each tensor as a strided window on one of the
+//! members `NAME/data/0`, `NAME/data/1`, ….
+
+use std::collections::HashSet;
+
+use crate::InputError;
+use crate::model::archive::Archive;
+use crate::model::heap::{Heap, Id, Value};
+use crate::model::pickle;
+use crate::model::torch_globals::Tensor;
+use crate::model::{Blob, TensorEntry};
+
+/// A pickle has some hundred bytes for each tensor; the elements lie elsewhere.
+const MAX_PICKLE: u64 = 1 << 26;
+
+/// Modules in modules; no network comes near, and recursion must end.
+const MAX_DEPTH: usize = 64;
+
+/// Bytes of a dotted name.
+const MAX_NAME: usize = 1000;
+
+/// Where checkpoints keep the weights among epochs and optimisers, by precedence.
+const WEIGHTS: [&str; 8] = ["state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights"];
+
+/// Parts of checkpoints that hold tensors, but no weights.
+const NOT_WEIGHTS: [&str; 6] = ["optimizer", "optimiser", "optim", "scheduler", "lr_scheduler", "scaler"];
+
+/// Member that holds the pickle, by which such an archive is recognised.
+pub(super) fn pickle_member(archive: &Archive) -> Option<usize> {
+    archive.members().iter().position(|member| prefix(&member.name).is_some())
+}
+
+/// `NAME` of `NAME/data.pkl`.
+fn prefix(member: &str) -> Option<&str> {
+    member.strip_suffix("/data.pkl").filter(|name| !name.contains('/'))
+}
+
+/// The tensors in the order of registration; `member` is from [`pickle_member`].
+///
+/// Of a checkpoint, only the tensors of the dictionary under the first of the keys [`WEIGHTS`] that it has, with
+/// their names there; without one, everything but [`NOT_WEIGHTS`].
+pub(super) fn index(archive: &Archive, member: usize) -> Result<Vec<TensorEntry>, InputError> {
+    let prefix = prefix(&archive.members()[member].name).unwrap_or_default();
+    let big_endian = match archive.find(&format!("{prefix}/byteorder")) {
+        Some(order) => archive.read(order, 16)?.trim_ascii() == b"big",
+        None => false,
+    };
+    let bytes = archive.read(member, MAX_PICKLE)?;
+    let (heap, root) = pickle::load(&bytes).map_err(|(at, fault)| {
+        InputError::new(format!("{}, data.pkl, byte {at}", archive.path().display()), fault.problem, fault.remedy)
+    })?;
+    let mut walk = Walk { archive, prefix, big_endian, heap: &heap, seen: HashSet::new(), entries: vec![] };
+    walk.visit(weights(&heap, root), "", 0)?;
+    let entries = walk.entries;
+    if entries.is_empty() && archive.find(&format!("{prefix}/constants.pkl")).is_some() {
+        let problem = "is a TorchScript archive without parameters";
+        return Err(InputError::new(archive.path().display(), problem, "save it before torch.jit.freeze"));
+    }
+    Ok(entries)
+}
+
+/// The state dict in a checkpoint; of anything else, `root`.
+fn weights(heap: &Heap, root: Id) -> Id {
+    let Value::Dict(pairs) = heap.get(root) else { return root };
+    if pairs.iter().any(|&(_, value)| matches!(heap.get(value), Value::Tensor(_))) {
+        return root;
+    }
+    let named = |wanted: &str| {
+        pairs.iter().find(|&&(key, value)| {
+            matches!(heap.get(key), Value::Text(key) if &**key == wanted) && matches!(heap.get(value), Value::Dict(_))
+        })
+    };
+    WEIGHTS.iter().find_map(|wanted| named(wanted)).map_or(root, |&(_, value)| value)
+}
+
+struct Walk<'a> {
+    archive: &'a Archive,
+    prefix: &'a str,
+    big_endian: bool,
+    heap: &'a Heap,
+    /// Containers met before: cycles end, and shared ones are listed once, under their first name.
+    seen: HashSet<Id>,
+    entries: Vec<TensorEntry>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, id: Id, name: &str, depth: usize) -> Result<(), InputError> {
+        let heap = self.heap;
+        match heap.get(id) {
+            Value::Tensor(tensor) => {
+                // torch.save of a tensor alone leaves it without a name.
+                let entry = self.entry(tensor, if name.is_empty() { "tensor" } else { name })?;
+                self.entries.push(entry);
+                return Ok(());
+            }
+            Value::Dict(_) | Value::List(_) | Value::Tuple(_) | Value::Object(_) => {}
+            _ => return Ok(()),
+        }
+        if !self.seen.insert(id) {
+            return Ok(());
+        }
+        if depth > MAX_DEPTH || name.len() > MAX_NAME {
+            let place = format!("{}, data.pkl", self.archive.path().display());
+            let problem = format!("nests deeper than {MAX_DEPTH} levels or {MAX_NAME} letters");
+            return Err(InputError::new(place, problem, "save only model.state_dict()"));
+        }
+        match heap.get(id) {
+            Value::Object(state) => state.map_or(Ok(()), |state| self.visit(state, name, depth + 1)),
+            Value::List(items) | Value::Tuple(items) => {
+                items.iter().enumerate().try_for_each(|(i, &item)| self.visit(item, &dotted(name, &i), depth + 1))
+            }
+            Value::Dict(pairs) => pairs.iter().try_for_each(|&(key, value)| match heap.get(key) {
+                Value::Text(key) if name.is_empty() && NOT_WEIGHTS.contains(&&**key) => Ok(()),
+                Value::Text(key) => self.visit(value, &dotted(name, key), depth + 1),
+                Value::Int(key) => self.visit(value, &dotted(name, key), depth + 1),
+                _ => self.visit(value, &dotted(name, &"?"), depth + 1),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn entry(&self, tensor: &Tensor, name: &str) -> Result<TensorEntry, InputError> {
+        let Tensor { storage, dtype, offset, shape, strides } = tensor;
+        let fault = |problem: String| {
+            let place = format!("{}, tensor '{name}'", self.archive.path().display());
+            Err(InputError::new(place, problem, "the file is damaged: fetch or save it again"))
+        };
+        let path = format!("{}/data/{}", self.prefix, storage.key);
+        let Some(member) = self.archive.find(&path) else {
+            return fault(format!("lies in '{path}', which the archive lacks"));
+        };
+        let start = match dtype.size() {
+            Some(size) => {
+                let storage_size = storage.dtype.map_or(Some(1), |dtype| dtype.size()).unwrap_or(1) as u64;
+                let claimed = storage.elements.checked_mul(storage_size);
+                let held = self.archive.members()[member].size;
+                if claimed.is_none_or(|claimed| claimed > held) {
+                    return fault(format!("needs {} elements of '{path}', which has {held} bytes", storage.elements));
+                }
+                offset.checked_mul(size as u64)
+            }
+            None => Some(0),
+        };
+        let Some(start) = start else { return fault(format!("begins at element {offset} of '{path}'")) };
+        Ok(TensorEntry {
+            name: name.into(),
+            shape: shape.clone(),
+            dtype: *dtype,
+            blob: Blob::Member(member),
+            start,
+            strides: strides.clone(),
+            big_endian: self.big_endian,
+        })
+    }
+}
+
+fn dotted(name: &str, key: &dyn std::fmt::Display) -> String {
+    if name.is_empty() { key.to_string() } else { format!("{name}.{key}") }
+}

@@ -1,0 +1,223 @@
+//! Results of runs, collected: a row a condition, beside what was published. Views of it are pure functions to text.
+
+pub mod html;
+mod published;
+pub mod text;
+
+use crate::experiment::grid::Run;
+use crate::experiment::run::{EndState, RunResult};
+use crate::experiment::store::RunDirectory;
+use crate::{InputError, aside};
+use published::Published;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A figure over the replicates of a condition.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// Mean of `values`.
+    pub mean: f64,
+    /// Standard deviation, ddof = 1; none of a single value.
+    pub sd: Option<f64>,
+    /// In the order of the replicates.
+    pub values: Vec<f64>,
+    /// The published mean, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<f64>,
+    /// `(mean − published) / standard error`, where the published standard deviation is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference_se: Option<f64>,
+}
+
+/// The figures of one end state of a condition.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// n-cut.
+    pub ncut: Figure,
+    /// Mean of the null distribution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub null_mean: Option<Figure>,
+    /// Its standard deviation, ddof = 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub null_sd: Option<Figure>,
+    /// Z-score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub z_score: Option<Figure>,
+    /// p-value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<Figure>,
+    /// Running accuracy of the last epoch.
+    pub train_accuracy: Figure,
+    /// Accuracy on the test set.
+    pub test_accuracy: Figure,
+    /// Running loss of the last epoch.
+    pub train_loss: Figure,
+    /// Cross-entropy on the test set.
+    pub test_loss: Figure,
+    /// exp of the entropy of the clusters' volume shares.
+    pub effective_clusters: Figure,
+    /// Newman's Q.
+    pub modularity_q: Figure,
+}
+
+/// One condition of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Condition {
+    /// The experiment's name.
+    pub experiment: String,
+    /// The settings that the experiment varies.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Replicates that are done.
+    pub n: usize,
+    /// Replicates that are not done.
+    pub missing: usize,
+    /// Before pruning.
+    pub unpruned: Option<Figures>,
+    /// At the end.
+    pub pruned: Option<Figures>,
+}
+
+/// The results of `runs` that are done, in their order.
+///
+/// # Errors
+///
+/// A result that cannot be read: which file, and to delete it and run again.
+pub fn results(runs: &[Run], out: &Path) -> Result<Vec<(Run, RunResult)>, InputError> {
+    let mut results = Vec::new();
+    for run in runs {
+        let path = RunDirectory::new(out, run).result();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(InputError::io(&path, &e)),
+        };
+        let result = serde_json::from_slice(&bytes).map_err(|e| {
+            InputError::new(path.display(), format!("is not a result of this version: {e}"), "delete it and run again")
+        })?;
+        results.push((run.clone(), result));
+    }
+    Ok(results)
+}
+
+/// One entry a condition, in the order of `runs`.
+///
+/// # Errors
+///
+/// As [`results`].
+pub fn collect(runs: &[Run], out: &Path) -> Result<Vec<Condition>, InputError> {
+    let results = results(runs, out)?;
+    let mut conditions: Vec<(&Run, usize)> = Vec::new();
+    for run in runs {
+        match conditions.iter_mut().find(|(c, _)| c.experiment == run.experiment && c.settings == run.settings) {
+            Some((_, count)) => *count += 1,
+            None => conditions.push((run, 1)),
+        }
+    }
+    let condition = |(run, wanted): (&Run, usize)| {
+        let of_this = |r: &&(Run, RunResult)| r.0.experiment == run.experiment && r.0.settings == run.settings;
+        let done: Vec<&RunResult> = results.iter().filter(of_this).map(|(_, result)| result).collect();
+        let published = published::find(&run.settings);
+        let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
+        let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
+        let all = match serde_json::to_value(&run.settings) {
+            Ok(serde_json::Value::Object(all)) => all,
+            _ => Default::default(),
+        };
+        let varied = run.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
+        Condition {
+            experiment: run.experiment.clone(),
+            settings: varied.collect(),
+            n: done.len(),
+            missing: wanted - done.len(),
+            unpruned: figures(&unpruned, published.map(|p| &p.unpruned)),
+            pruned: figures(&pruned, published.map(|p| &p.pruned)),
+        }
+    };
+    Ok(conditions.into_iter().map(condition).collect())
+}
+
+fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figures> {
+    if states.is_empty() {
+        return None;
+    }
+    let figure = |value: &dyn Fn(&EndState) -> Option<f64>, published: Option<(f64, Option<f64>)>| {
+        let values: Vec<f64> = states.iter().filter_map(|state| value(state)).collect();
+        (values.len() == states.len()).then(|| Figure::new(values, published))
+    };
+    let always = |value: &dyn Fn(&EndState) -> f64, published| {
+        Figure::new(states.iter().map(|state| value(state)).collect(), published)
+    };
+    let mean_only = |value: Option<f64>| value.map(|mean| (mean, None));
+    Some(Figures {
+        ncut: always(&|s| s.measurement.ncut, published.map(|p| (p.ncut, Some(p.ncut_sd)))),
+        null_mean: figure(
+            &|s| s.measurement.null.as_ref().map(|n| n.mean),
+            published.map(|p| (p.null_mean, Some(p.null_mean_sd))),
+        ),
+        null_sd: figure(&|s| s.measurement.null.as_ref().map(|n| n.sd), mean_only(published.map(|p| p.null_sd))),
+        z_score: figure(&|s| s.measurement.z_score, mean_only(published.map(|p| p.z_score))),
+        p_value: figure(&|s| s.measurement.p_value, None),
+        train_accuracy: always(&|s| s.train_accuracy, mean_only(published.map(|p| p.train_accuracy))),
+        test_accuracy: always(&|s| s.test_accuracy, mean_only(published.map(|p| p.test_accuracy))),
+        train_loss: always(&|s| s.train_loss, None),
+        test_loss: always(&|s| s.test_loss, None),
+        effective_clusters: always(&|s| s.measurement.effective_clusters, None),
+        modularity_q: always(&|s| s.measurement.modularity_q, None),
+    })
+}
+
+impl Figure {
+    /// `published` is the mean and, where known, the standard deviation over [`published::RUNS`] runs.
+    fn new(values: Vec<f64>, published: Option<(f64, Option<f64>)>) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+        let sd = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+        let difference_se = match (sd, published) {
+            (Some(sd), Some((theirs, Some(their_sd)))) => {
+                let variance = sd.powi(2) / n + their_sd.powi(2) / published::RUNS;
+                Some((mean - theirs) / variance.sqrt())
+            }
+            _ => None,
+        };
+        Self { mean, sd, values, published: published.map(|(mean, _)| mean), difference_se }
+    }
+}
+
+/// Writes `report.md` and `report.html` into each experiment's directory, and says where.
+///
+/// # Errors
+///
+/// A result cannot be read, or a file not be written.
+pub fn write_pages(conditions: &[Condition], runs: &[Run], out: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let results = results(runs, out)?;
+    let mut written = Vec::new();
+    let mut experiments: Vec<&str> = conditions.iter().map(|c| c.experiment.as_str()).collect();
+    experiments.dedup();
+    for experiment in experiments {
+        let of_this: Vec<Condition> = conditions.iter().filter(|c| c.experiment == experiment).cloned().collect();
+        let results: Vec<_> = results.iter().filter(|(run, _)| run.experiment == experiment).cloned().collect();
+        if results.is_empty() {
+            continue;
+        }
+        let directory = out.join(experiment);
+        aside::write(&directory.join("report.md"), text::markdown(&of_this).as_bytes())?;
+        let page = directory.join("report.html");
+        aside::write(&page, html::grid(&of_this, &results).as_bytes())?;
+        written.push(page);
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_the_sample_sd_and_the_difference_in_standard_errors() {
+        let figure = Figure::new(vec![1.0, 2.0, 3.0], Some((5.0, Some(5f64.sqrt()))));
+        assert_eq!((figure.mean, figure.sd), (2.0, Some(1.0)));
+        assert_eq!(figure.difference_se, Some(-3.0 / (1.0f64 / 3.0 + 1.0).sqrt()));
+        assert_eq!(Figure::new(vec![1.0], None).sd, None);
+    }
+}

@@ -1,0 +1,396 @@
+//! The smallest eigenvalues of L_sym and their eigenvectors, by one of several solvers.
+
+use super::arpack;
+use super::dense::symmetric_eigen;
+use super::lanczos::{self, LanczosParams, SymmetricOperator};
+use super::laplacian::{BLOCK, Form, NormalizedAdjacency, Row, SparseRows};
+use crate::rng::{Purpose, stream};
+use ndarray::Array2;
+use serde::Serialize;
+
+/// How the eigenvectors are computed. All agree to [`EigshParams::tolerance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Solver {
+    /// `Lanczos`, or `Dense` where the matrix is too small for it.
+    #[default]
+    Auto,
+    /// ARPACK in shift-invert mode on a sparse Cholesky factor of L_sym − σI ([`arpack`]). Not re-entrant, so one at a
+    /// time in a process.
+    Arpack,
+    /// Block Lanczos of our own ([`lanczos`]), re-entrant, on the smaller side of a layered graph.
+    Lanczos,
+    /// All eigenvalues of a dense matrix, O(n³).
+    Dense,
+}
+
+/// What [`eigsh`] is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct EigshParams {
+    /// Number of eigenpairs, `1 ≤ k < n`.
+    pub k: usize,
+    /// Which solver.
+    pub solver: Solver,
+    /// Bound on the residual ‖L_sym u − λ u‖ of each unit vector u. An eigenvalue is then within the bound, and, with
+    /// a gap g to the others, within its square over g. Default 1e-9; ARPACK goes to machine precision whatever it is.
+    pub tolerance: f64,
+    /// Seed of the start vectors.
+    pub seed: u64,
+}
+
+impl EigshParams {
+    /// Default tolerance and solver.
+    pub fn new(k: usize, seed: u64) -> Self {
+        Self { k, solver: Solver::Auto, tolerance: 1e-9, seed }
+    }
+}
+
+/// The k smallest eigenvalues of L_sym with eigenvectors.
+#[derive(Debug, Clone)]
+pub struct Eigenpairs {
+    /// Ascending, `(k,)`, in `[0, 2]`. An eigenvalue 0 for each connected component comes first and is exact.
+    pub values: Vec<f64>,
+    /// Orthonormal columns, `(n, k)`. The sign is such that the entry of largest magnitude is positive.
+    pub vectors: Array2<f64>,
+    /// Largest ‖L_sym u − λ u‖, computed anew from the result.
+    pub residual: f64,
+    /// The solver that ran.
+    pub solver: Solver,
+}
+
+/// Why there are no eigenpairs.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EigshError {
+    /// `k` is outside `1 ≤ k < n`.
+    #[error("{k} clusters of a graph of {nodes} nodes; choose a number from 1 to {}", nodes.saturating_sub(1))]
+    TooMany {
+        /// Clusters asked for.
+        k: usize,
+        /// Nodes of the graph.
+        nodes: usize,
+    },
+    /// An iteration ended before all pairs were found.
+    #[error(
+        "{solver} found {} of {wanted} eigenvalues to the tolerance in {products} products (worst residual {residual:.1e}); \
+         try another --solver",
+        converged.len()
+    )]
+    NotConverged {
+        /// `arpack` or `lanczos`.
+        solver: &'static str,
+        /// Pairs asked for, those of the components excepted.
+        wanted: usize,
+        /// Eigenvalues of the operator that did converge.
+        converged: Vec<f64>,
+        /// Products with the operator.
+        products: usize,
+        /// Largest residual among the wanted pairs.
+        residual: f64,
+    },
+    /// The factorisation of L_sym − σI failed.
+    #[error("the factorisation of the shifted Laplacian failed: {reason}; try --solver lanczos")]
+    Factor {
+        /// The library's reason.
+        reason: String,
+    },
+    /// ARPACK refused or gave up.
+    #[error("ARPACK {routine}: {reason} (info = {info}); try --solver lanczos")]
+    Arpack {
+        /// Which of its routines.
+        routine: &'static str,
+        /// The code.
+        info: i32,
+        /// What the code means.
+        reason: &'static str,
+    },
+    /// The dense solver did not converge.
+    #[error("the dense eigenvalue solver failed on a {size} x {size} matrix")]
+    Dense {
+        /// Rows of the matrix.
+        size: usize,
+    },
+    /// The result does not satisfy the equation.
+    #[error("{solver:?} returned a pair with residual {residual:.1e}, above {bound:.1e}; try another --solver")]
+    Residual {
+        /// The solver that ran.
+        solver: Solver,
+        /// ‖L_sym u − λ u‖ found.
+        residual: f64,
+        /// What is allowed.
+        bound: f64,
+    },
+}
+
+/// Below this size of the matrix solved, the dense solver is used: it is as fast there, and exact about multiplicity.
+const DENSE: usize = 160;
+/// Largest matrix that the dense solver is given where Lanczos' basis does not fit.
+const DENSE_LIMIT: usize = 2000;
+/// A singular value of B below this is not trusted from BᵀB, whose eigenvalue is its square.
+const SMALL_SINGULAR: f64 = 1e-4;
+
+/// The `k` smallest eigenvalues of L_sym = I − S, ascending, and orthonormal eigenvectors.
+///
+/// The null space is known: for each component C the vector D^1/2 1_C, so its vectors are written down and left out of
+/// the iteration. If there are at least k components, the k of largest volume are returned.
+///
+/// # Errors
+///
+/// See [`EigshError`]. Every result is checked against the matrix before it is returned.
+///
+/// # Determinism
+///
+/// Depends on the matrix and the seed alone. Safe to call from many threads at once.
+pub fn eigsh(s: &NormalizedAdjacency, params: EigshParams) -> Result<Eigenpairs, EigshError> {
+    let (n, k) = (s.nodes(), params.k);
+    if k == 0 || k >= n {
+        return Err(EigshError::TooMany { k, nodes: n });
+    }
+    let mut null = null_vectors(s);
+    null.truncate(k);
+    let rest = k - null.len();
+    let mut values = vec![0.0; null.len()];
+    let mut vectors = null;
+    let mut solver = params.solver;
+    if rest > 0 {
+        let (found, vecs, used) = solve(s, rest, params)?;
+        values.extend(found);
+        vectors.extend(vecs);
+        solver = used;
+    }
+    let mut matrix = Array2::zeros((n, k));
+    for (mut column, vector) in matrix.columns_mut().into_iter().zip(&vectors) {
+        let largest = vector.iter().copied().fold(0.0, |m: f64, x| if x.abs() > m.abs() { x } else { m });
+        let sign = if largest < 0.0 { -1.0 } else { 1.0 };
+        column.iter_mut().zip(vector).for_each(|(out, x)| *out = sign * x);
+    }
+    let residual = residual(s, &values, &vectors);
+    let bound = (100.0 * params.tolerance).max(1e-10);
+    if residual.is_nan() || residual > bound {
+        return Err(EigshError::Residual { solver, residual, bound });
+    }
+    Ok(Eigenpairs { values, vectors: matrix, residual, solver })
+}
+
+/// D^1/2 1_C / √vol(C) for each component C, largest volume first.
+fn null_vectors(s: &NormalizedAdjacency) -> Vec<Vec<f64>> {
+    let mut volume = vec![0.0; s.components.count];
+    for (&component, degree) in s.components.of.iter().zip(&s.degrees) {
+        volume[component as usize] += degree;
+    }
+    let mut order: Vec<usize> = (0..volume.len()).collect();
+    order.sort_by(|&a, &b| volume[b].total_cmp(&volume[a]).then(a.cmp(&b)));
+    order
+        .into_iter()
+        .map(|c| {
+            let entries = s.components.of.iter().zip(&s.degrees);
+            entries.map(|(&of, d)| if of as usize == c { (d / volume[c]).sqrt() } else { 0.0 }).collect()
+        })
+        .collect()
+}
+
+type Found = (Vec<f64>, Vec<Vec<f64>>, Solver);
+
+/// The `rest` smallest eigenvalues outside the null space.
+fn solve(s: &NormalizedAdjacency, rest: usize, params: EigshParams) -> Result<Found, EigshError> {
+    let free = s.nodes() - s.components.count;
+    match params.solver {
+        Solver::Arpack if arpack::fits(rest, free) => {
+            let (values, vectors) = arpack::smallest(s, rest, params.seed)?;
+            return Ok((values, vectors, Solver::Arpack));
+        }
+        Solver::Auto | Solver::Lanczos => {
+            if let Form::Bipartite { small, large, rows, columns } = &s.form {
+                let half = Half { s, small, large, rows, columns };
+                if let Some(found) = half.solve(rest, params)? {
+                    return Ok(found);
+                }
+            }
+            let fits = 2 * rest + 2 * BLOCK <= free;
+            if fits && (s.nodes() > DENSE || params.solver == Solver::Lanczos) {
+                let mut whole = Whole { s };
+                let pairs = lanczos::largest(&mut whole, lanczos_params(rest, params.tolerance, free), &mut start(params))?;
+                return Ok((pairs.values.iter().map(|theta| 1.0 - theta).collect(), pairs.vectors, Solver::Lanczos));
+            }
+        }
+        _ => {}
+    }
+    if s.nodes() > DENSE_LIMIT && params.solver != Solver::Dense {
+        return Err(EigshError::TooMany { k: params.k, nodes: s.nodes() });
+    }
+    dense(s, rest)
+}
+
+fn start(params: EigshParams) -> crate::rng::ChaCha8Rng {
+    stream(params.seed, Purpose::StartVector, 0, 0)
+}
+
+/// A basis of 20 vectors for each wanted one, at least 240, needs no restart on any network of the paper's sizes.
+fn lanczos_params(wanted: usize, tolerance: f64, free: usize) -> LanczosParams {
+    LanczosParams { wanted, tolerance, basis: (20 * wanted).max(240).min(free), restarts: 200 }
+}
+
+/// All eigenpairs of S, those after the components' ones.
+fn dense(s: &NormalizedAdjacency, rest: usize) -> Result<Found, EigshError> {
+    let n = s.nodes();
+    let mut matrix = Array2::<f64>::zeros((n, n));
+    for i in 0..n {
+        s.each_in_row(i, |j, value| matrix[[i, j]] += value);
+    }
+    // Moving the components' eigenvalue 1 to −2 leaves the others, so that no null vector is found twice.
+    for null in null_vectors(s) {
+        let support: Vec<usize> = (0..n).filter(|&i| null[i] != 0.0).collect();
+        for &i in &support {
+            support.iter().for_each(|&j| matrix[[i, j]] -= 3.0 * null[i] * null[j]);
+        }
+    }
+    let (values, vectors) = symmetric_eigen(n, |i, j| matrix[[i, j]])?;
+    let columns = (0..rest).map(|i| n - 1 - i);
+    let (values, vectors) =
+        columns.map(|c| (1.0 - values[c], vectors.col(c).iter().copied().collect::<Vec<f64>>())).unzip();
+    Ok((values, vectors, Solver::Dense))
+}
+
+/// Removes the components' vectors, given as each node's component and its entry before normalisation, from `x`.
+fn remove_components(x: &mut [Row], component: impl Fn(usize) -> usize, entry: impl Fn(usize) -> f64, count: usize) {
+    let mut sums = vec![[0.0; BLOCK]; count];
+    let mut norms = vec![0.0; count];
+    for (i, row) in x.iter().enumerate() {
+        let (c, e) = (component(i), entry(i));
+        norms[c] += e * e;
+        (0..BLOCK).for_each(|b| sums[c][b] += e * row[b]);
+    }
+    for (i, row) in x.iter_mut().enumerate() {
+        let (c, e) = (component(i), entry(i));
+        (0..BLOCK).for_each(|b| row[b] -= e * sums[c][b] / norms[c]);
+    }
+}
+
+/// S on all nodes.
+struct Whole<'a> {
+    s: &'a NormalizedAdjacency,
+}
+
+impl SymmetricOperator for Whole<'_> {
+    fn dimension(&self) -> usize {
+        self.s.nodes()
+    }
+
+    fn apply(&mut self, x: &[Row], y: &mut [Row]) {
+        self.s.multiply(x, y);
+    }
+
+    fn project(&self, x: &mut [Row]) {
+        let components = &self.s.components;
+        remove_components(x, |i| components.of[i] as usize, |i| self.s.degrees[i].sqrt(), components.count);
+    }
+}
+
+/// B Bᵀ on the smaller side of a bipartite graph.
+struct Half<'a> {
+    s: &'a NormalizedAdjacency,
+    small: &'a [u32],
+    large: &'a [u32],
+    rows: &'a SparseRows,
+    columns: &'a SparseRows,
+}
+
+/// [`Half`] with room for the product in between.
+struct HalfOperator<'a> {
+    half: &'a Half<'a>,
+    middle: Vec<Row>,
+}
+
+impl SymmetricOperator for HalfOperator<'_> {
+    fn dimension(&self) -> usize {
+        self.half.small.len()
+    }
+
+    fn apply(&mut self, x: &[Row], y: &mut [Row]) {
+        self.half.columns.multiply(x, &mut self.middle);
+        self.half.rows.multiply(&self.middle, y);
+    }
+
+    fn project(&self, x: &mut [Row]) {
+        let Half { s, small, .. } = *self.half;
+        let component = |p: usize| s.components.of[small[p] as usize] as usize;
+        remove_components(x, component, |p| s.degrees[small[p] as usize].sqrt(), s.components.count);
+    }
+}
+
+impl Half<'_> {
+    /// Singular triplets of B after the components' ones, or `None` if this side does not hold enough of them: then
+    /// the whole matrix has to be solved.
+    fn solve(&self, rest: usize, params: EigshParams) -> Result<Option<Found>, EigshError> {
+        let n = self.small.len();
+        let free = n.saturating_sub(self.s.components.count);
+        let few = 2 * rest + 2 * BLOCK > free;
+        let (vectors, solver): (Vec<Vec<f64>>, Solver) = if few || (n <= DENSE && params.solver == Solver::Auto) {
+            if rest > free || n > DENSE_LIMIT {
+                return Ok(None);
+            }
+            (self.dense(rest)?, Solver::Dense)
+        } else {
+            let mut operator = HalfOperator { half: self, middle: vec![[0.0; BLOCK]; self.large.len()] };
+            // θ² is off by 2θ times what θ is off by, and θ is at most 1 and mostly above 0.01.
+            let lanczos = lanczos_params(rest, 0.01 * params.tolerance, free);
+            (lanczos::largest(&mut operator, lanczos, &mut start(params))?.vectors, Solver::Lanczos)
+        };
+        let mut values = Vec::with_capacity(rest);
+        let mut whole = Vec::with_capacity(rest);
+        for v in vectors {
+            let mut other: Vec<f64> = (0..self.large.len()).map(|i| self.columns.row(i).map(|(j, b)| b * v[j]).sum()).collect();
+            let theta = other.iter().map(|x| x * x).sum::<f64>().sqrt();
+            if theta < SMALL_SINGULAR {
+                return Ok(None);
+            }
+            other.iter_mut().for_each(|x| *x /= theta);
+            let mut u = vec![0.0; self.s.nodes()];
+            for (nodes, part) in [(self.small, &v), (self.large, &other)] {
+                nodes.iter().zip(part).for_each(|(&i, x)| u[i as usize] = x * std::f64::consts::FRAC_1_SQRT_2);
+            }
+            values.push(1.0 - theta);
+            whole.push(u);
+        }
+        Ok(Some((values, whole, solver)))
+    }
+
+    fn dense(&self, rest: usize) -> Result<Vec<Vec<f64>>, EigshError> {
+        let n = self.small.len();
+        let mut gram = Array2::<f64>::zeros((n, n));
+        for i in 0..self.large.len() {
+            for (a, x) in self.columns.row(i) {
+                self.columns.row(i).for_each(|(b, y)| gram[[a, b]] += x * y);
+            }
+        }
+        let degree = |p: usize| self.s.degrees[self.small[p] as usize];
+        let component = |p: usize| self.s.components.of[self.small[p] as usize] as usize;
+        let mut volume = vec![0.0; self.s.components.count];
+        (0..n).for_each(|p| volume[component(p)] += degree(p));
+        for a in 0..n {
+            for b in (0..n).filter(|&b| component(b) == component(a)) {
+                gram[[a, b]] -= 3.0 * (degree(a) * degree(b)).sqrt() / volume[component(a)];
+            }
+        }
+        let (_, vectors) = symmetric_eigen(n, |i, j| gram[[i, j]])?;
+        Ok((0..rest).map(|i| vectors.col(n - 1 - i).iter().copied().collect()).collect())
+    }
+}
+
+/// Largest ‖L_sym u − λ u‖ over the pairs.
+fn residual(s: &NormalizedAdjacency, values: &[f64], vectors: &[Vec<f64>]) -> f64 {
+    let n = s.nodes();
+    let mut worst = 0.0f64;
+    for (values, vectors) in values.chunks(BLOCK).zip(vectors.chunks(BLOCK)) {
+        let mut x = vec![[0.0; BLOCK]; n];
+        for (b, vector) in vectors.iter().enumerate() {
+            x.iter_mut().zip(vector).for_each(|(row, v)| row[b] = *v);
+        }
+        let mut y = vec![[0.0; BLOCK]; n];
+        s.multiply(&x, &mut y);
+        for (b, lambda) in values.iter().enumerate() {
+            let square: f64 = x.iter().zip(&y).map(|(x, y)| (x[b] - y[b] - lambda * x[b]).powi(2)).sum();
+            worst = if square.is_nan() { f64::NAN } else { worst.max(square.sqrt()) };
+        }
+    }
+    worst
+}

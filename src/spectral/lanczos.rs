@@ -1,0 +1,271 @@
+//! Thick-restart block Lanczos with full reorthogonalisation: the largest eigenvalues of a symmetric operator.
+//!
+//! Re-entrant: all state is in the call, so that many graphs are solved at once, unlike ARPACK. [`BLOCK`] vectors are
+//! carried together, which shares the pass over the matrix between them and finds eigenvalues of multiplicity up to
+//! [`BLOCK`] at once.
+//!
+//! # References
+//!
+//! * K. Wu, H. Simon (2000), *Thick-restart Lanczos method for large symmetric eigenvalue problems*, SIAM J. Matrix
+//!   Anal. Appl. 22(2), section 3. The projected matrix is computed from the orthogonalisation instead of being
+//!   assumed arrow-shaped.
+//! * G. Golub, R. Underwood (1977), *The block Lanczos method for computing eigenvalues*.
+
+use super::dense::symmetric_eigen;
+use super::eigsh::EigshError;
+use super::laplacian::{BLOCK, Row};
+use crate::rng::ChaCha8Rng;
+use faer::Mat;
+use rand::Rng;
+
+/// A symmetric operator on vectors of length `dimension`.
+pub trait SymmetricOperator {
+    /// Length of its vectors.
+    fn dimension(&self) -> usize;
+    /// `y = M x`, both `(dimension, BLOCK)`.
+    fn apply(&mut self, x: &[Row], y: &mut [Row]);
+    /// Removes from `x` what lies in a known invariant subspace that the solver is to leave out.
+    fn project(&self, x: &mut [Row]);
+}
+
+/// What [`largest`] is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct LanczosParams {
+    /// Number of eigenpairs.
+    pub wanted: usize,
+    /// Bound on ‖M v − θ v‖ for unit v.
+    pub tolerance: f64,
+    /// Columns of the basis at which it is restarted; at least `2 wanted + 2 BLOCK` are used.
+    pub basis: usize,
+    /// Restarts before giving up.
+    pub restarts: usize,
+}
+
+/// Eigenpairs of an operator.
+#[derive(Debug, Clone)]
+pub struct RitzPairs {
+    /// Descending, `(wanted,)`.
+    pub values: Vec<f64>,
+    /// Unit vectors, each `(dimension,)`.
+    pub vectors: Vec<Vec<f64>>,
+    /// ‖M v − θ v‖ of each.
+    pub residuals: Vec<f64>,
+    /// Products of M with a block of [`BLOCK`] vectors.
+    pub products: usize,
+}
+
+/// The `wanted` algebraically largest eigenvalues outside the space that [`SymmetricOperator::project`] removes.
+///
+/// # Errors
+///
+/// [`EigshError::NotConverged`] with how many pairs had converged when the restarts were used up.
+///
+/// # Panics
+///
+/// If the basis does not fit into the space: `2 wanted + 2 BLOCK > dimension`.
+pub fn largest(
+    operator: &mut impl SymmetricOperator,
+    params: LanczosParams,
+    rng: &mut ChaCha8Rng,
+) -> Result<RitzPairs, EigshError> {
+    let n = operator.dimension();
+    let least = 2 * params.wanted + 2 * BLOCK;
+    assert!(least <= n, "{} eigenpairs need a space of at least {least} dimensions, not {n}", params.wanted);
+    let capacity = params.basis.max(least).min(n) / BLOCK; // in blocks
+    let mut basis: Vec<Vec<Row>> = Vec::with_capacity(capacity + 1);
+    let mut projected = Mat::<f64>::zeros(capacity * BLOCK, capacity * BLOCK);
+    let mut products = 0;
+    let mut restarts = 0;
+
+    let mut next = vec![[0.0; BLOCK]; n];
+    orthonormalise(operator, &basis, &mut next, rng);
+    let mut check_at = (2 * params.wanted).div_ceil(BLOCK);
+    let mut last_check: Option<(usize, f64)> = None;
+    loop {
+        let j = basis.len();
+        let mut product = vec![[0.0; BLOCK]; n];
+        operator.apply(&next, &mut product);
+        operator.project(&mut product);
+        products += 1;
+        basis.push(next);
+        for _ in 0..2 {
+            for (i, block) in basis.iter().enumerate() {
+                let coefficients = inner(block, &product);
+                subtract(&mut product, block, &coefficients);
+                for (a, row) in coefficients.iter().enumerate() {
+                    for (b, value) in row.iter().enumerate() {
+                        projected[(i * BLOCK + a, j * BLOCK + b)] += value;
+                    }
+                }
+            }
+        }
+        let coupling = orthonormalise(operator, &basis, &mut product, rng);
+        next = product;
+
+        let full = basis.len() == capacity;
+        if basis.len() < check_at && !full {
+            continue;
+        }
+        let m = basis.len() * BLOCK;
+        // The upper triangle was computed; the lower one is its mirror.
+        let (values, vectors) = symmetric_eigen(m, |i, j| projected[(j, i)])?;
+        let residual = |column: usize| -> f64 {
+            (0..BLOCK)
+                .map(|a| (0..BLOCK).map(|b| coupling[a][b] * vectors[(m - BLOCK + b, column)]).sum::<f64>().powi(2))
+                .sum::<f64>()
+                .sqrt()
+        };
+        let residuals: Vec<f64> = (0..params.wanted).map(|i| residual(m - 1 - i)).collect();
+        let worst = residuals.iter().copied().fold(0.0, f64::max);
+        let converged = residuals.iter().filter(|&&r| r <= params.tolerance).count();
+        if converged == params.wanted || (full && restarts == params.restarts) {
+            let columns: Vec<usize> = (0..params.wanted).map(|i| m - 1 - i).collect();
+            let found = combine(&basis, &vectors, &columns);
+            let pairs = RitzPairs {
+                values: columns.iter().map(|&c| values[c]).collect(),
+                vectors: (0..params.wanted)
+                    .map(|i| found[i / BLOCK].iter().map(|row| row[i % BLOCK]).collect())
+                    .collect(),
+                residuals,
+                products,
+            };
+            return match converged == params.wanted {
+                true => Ok(pairs),
+                false => Err(EigshError::NotConverged {
+                    solver: "lanczos",
+                    wanted: params.wanted,
+                    converged: pairs.values.iter().zip(&pairs.residuals).filter(|(_, r)| **r <= params.tolerance).map(|(v, _)| *v).collect(),
+                    products,
+                    residual: worst,
+                }),
+            };
+        }
+        if full {
+            // Keep the wanted Ritz vectors and as many again; they and `next` span the new space.
+            let kept = ((params.wanted + BLOCK + capacity * BLOCK) / 2).div_ceil(BLOCK).min(capacity - 1);
+            let columns: Vec<usize> = (0..kept * BLOCK).map(|i| m - 1 - i).collect();
+            basis = combine(&basis, &vectors, &columns);
+            projected.fill(0.0);
+            for (i, &column) in columns.iter().enumerate() {
+                projected[(i, i)] = values[column];
+            }
+            restarts += 1;
+            last_check = None;
+            check_at = kept + 2;
+        } else {
+            check_at = next_check(basis.len(), worst, params.tolerance, last_check);
+            last_check = Some((basis.len(), worst));
+        }
+    }
+}
+
+/// The basis size at which the residual should be below `tolerance` if it goes on falling as between two checks.
+fn next_check(size: usize, residual: f64, tolerance: f64, last: Option<(usize, f64)>) -> usize {
+    const NEAR: usize = 2;
+    const FAR: usize = 10;
+    let step = match last {
+        Some((earlier, before)) if residual < before => {
+            let per_block = (before / residual).ln() / (size - earlier) as f64;
+            ((residual / tolerance).ln() / per_block).ceil() as usize
+        }
+        _ => 6,
+    };
+    size + step.clamp(NEAR, FAR)
+}
+
+/// `xᵀ y`, `(BLOCK, BLOCK)`.
+fn inner(x: &[Row], y: &[Row]) -> [Row; BLOCK] {
+    let mut sum = [[0.0; BLOCK]; BLOCK];
+    for (xi, yi) in x.iter().zip(y) {
+        for a in 0..BLOCK {
+            for b in 0..BLOCK {
+                sum[a][b] += xi[a] * yi[b];
+            }
+        }
+    }
+    sum
+}
+
+/// `y -= x c`.
+fn subtract(y: &mut [Row], x: &[Row], c: &[Row; BLOCK]) {
+    for (yi, xi) in y.iter_mut().zip(x) {
+        for a in 0..BLOCK {
+            for b in 0..BLOCK {
+                yi[b] -= xi[a] * c[a][b];
+            }
+        }
+    }
+}
+
+/// Makes the columns of `x` orthonormal, and orthogonal to the basis and to what the operator leaves out: `x = q r`.
+/// Returns r; a column that depends on the others is replaced by a random one, and its part of r is zero.
+fn orthonormalise(
+    operator: &impl SymmetricOperator,
+    basis: &[Vec<Row>],
+    x: &mut [Row],
+    rng: &mut ChaCha8Rng,
+) -> [Row; BLOCK] {
+    /// Of a column's norm, what may cancel before its direction is taken for rounding noise.
+    const DEPENDENT: f64 = 1e-10;
+    let mut r = [[0.0; BLOCK]; BLOCK];
+    for b in 0..BLOCK {
+        let norm = |x: &[Row]| x.iter().map(|row| row[b] * row[b]).sum::<f64>().sqrt();
+        let before = norm(x);
+        let remove_earlier = |x: &mut [Row], r: Option<&mut [Row; BLOCK]>| {
+            let mut sums = [0.0; BLOCK];
+            for a in 0..b {
+                sums[a] = x.iter().map(|row| row[a] * row[b]).sum::<f64>();
+                x.iter_mut().for_each(|row| row[b] -= sums[a] * row[a]);
+            }
+            if let Some(r) = r {
+                (0..b).for_each(|a| r[a][b] += sums[a]);
+            }
+        };
+        remove_earlier(x, Some(&mut r));
+        remove_earlier(x, Some(&mut r));
+        let mut after = norm(x);
+        if after > DEPENDENT * before && after > f64::MIN_POSITIVE.sqrt() {
+            r[b][b] = after;
+        } else {
+            x.iter_mut().for_each(|row| row[b] = rng.gen_range(-0.5..0.5));
+            for _ in 0..3 {
+                operator.project(x);
+                for block in basis {
+                    let mut sums = [0.0; BLOCK];
+                    for (row, q) in x.iter().zip(block) {
+                        (0..BLOCK).for_each(|a| sums[a] += q[a] * row[b]);
+                    }
+                    for (row, q) in x.iter_mut().zip(block) {
+                        row[b] -= (0..BLOCK).map(|a| sums[a] * q[a]).sum::<f64>();
+                    }
+                }
+                remove_earlier(x, None);
+                let norm = norm(x);
+                x.iter_mut().for_each(|row| row[b] /= norm);
+            }
+            after = 1.0;
+        }
+        x.iter_mut().for_each(|row| row[b] /= after);
+    }
+    r
+}
+
+/// `basis · vectors[:, columns]` in blocks; columns that do not fill the last block are zero.
+fn combine(basis: &[Vec<Row>], vectors: &Mat<f64>, columns: &[usize]) -> Vec<Vec<Row>> {
+    columns
+        .chunks(BLOCK)
+        .map(|chunk| {
+            let mut sum = vec![[0.0; BLOCK]; basis[0].len()];
+            for (i, block) in basis.iter().enumerate() {
+                let mut minus = [[0.0; BLOCK]; BLOCK];
+                for (a, row) in minus.iter_mut().enumerate() {
+                    for (b, &column) in chunk.iter().enumerate() {
+                        row[b] = -vectors[(i * BLOCK + a, column)];
+                    }
+                }
+                subtract(&mut sum, block, &minus);
+            }
+            sum
+        })
+        .collect()
+}

@@ -1,0 +1,16 @@
+//! Spectral clustering of a weighted graph, from its matrix alone: no networks, no tensors.
+//!
+//! ```text
+//! graph ─► laplacian (S = D^-1/2 A D^-1/2) ─► eigsh (lanczos | arpack | dense) ─► embedding ─► kmeans ─► ncut
+//! ```
+//!
+//! [`clustering::cluster`] is the whole pipeline.
+
+pub mod arpack;
+pub mod clustering;
+mod dense;
+pub mod eigsh;
+pub mod kmeans;
+pub mod lanczos;
+pub mod laplacian;
+pub mod ncut;

@@ -1,0 +1,107 @@
+//! Magnitude pruning on a polynomial schedule.
+
+use tch::{Kind, Tensor};
+
+/// How the share of weights that is cut grows with the step t of the pruning phase, of T steps.
+///
+/// ```text
+/// s(t) = s_T + (s_0 − s_T) (1 − t/T)³
+/// ```
+///
+/// # References
+///
+/// * M. Zhu, S. Gupta (2017), *To prune, or not to prune*, Eq. (1); the paper's values are 0.5, 0.9 and 10.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PruningSchedule {
+    /// s_0, share cut at the first step, in `[0, 1)`.
+    pub initial_sparsity: f64,
+    /// s_T, share cut at the end, in `[0, 1)`.
+    pub final_sparsity: f64,
+    /// Steps between two choices of what is cut.
+    pub every: usize,
+}
+
+impl PruningSchedule {
+    /// s(t), for `step ≤ steps`.
+    pub fn sparsity(&self, step: usize, steps: usize) -> f64 {
+        let left = 1.0 - step as f64 / steps as f64;
+        self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * left.powi(3)
+    }
+}
+
+/// Which weights are kept: one tensor of zeros and ones for each weight matrix. Every layer is cut by itself, first and
+/// last included, biases never.
+#[derive(Debug)]
+pub struct Masks(pub(super) Vec<Tensor>);
+
+impl Masks {
+    /// Everything is kept.
+    pub fn new(weights: &[Tensor]) -> Self {
+        Self(weights.iter().map(|w| w.detach().ones_like()).collect())
+    }
+
+    /// Chooses anew what is cut if `step` is a multiple of the schedule's interval, then cuts it.
+    ///
+    /// Adam moves the cut weights too, so at the next choice each stands one step away from zero, and comes back if that
+    /// is more than the threshold, as in tensorflow-model-optimization 0.1.1.
+    pub fn before_step(&mut self, weights: &mut [Tensor], schedule: &PruningSchedule, step: usize, steps: usize) {
+        if step % schedule.every == 0 {
+            let sparsity = schedule.sparsity(step, steps);
+            self.0 = weights.iter().map(|w| mask(w, sparsity)).collect();
+        }
+        self.apply(weights);
+    }
+
+    /// Sets the cut weights to zero.
+    pub fn apply(&self, weights: &mut [Tensor]) {
+        tch::no_grad(|| {
+            for (weight, mask) in weights.iter().zip(&self.0) {
+                let _ = weight.detach().g_mul_(mask);
+            }
+        });
+    }
+}
+
+/// 1 for the `round(size (1 − sparsity))` largest magnitudes and their ties, 0 for the others.
+fn mask(weight: &Tensor, sparsity: f64) -> Tensor {
+    let magnitudes = weight.detach().abs();
+    let size = magnitudes.numel();
+    let kept = (size as f64 * (1.0 - sparsity)).round() as usize;
+    if kept == 0 {
+        return magnitudes.zeros_like();
+    }
+    let (threshold, _) = magnitudes.flatten(0, -1).kthvalue((size - kept + 1) as i64, 0, false);
+    magnitudes.ge_tensor(&threshold).to_kind(Kind::Float)
+}
+
+/// Share of all entries that is exactly zero.
+pub fn sparsity(weights: &[Tensor]) -> f64 {
+    let zeros: i64 = weights.iter().map(|w| w.eq(0.0).sum(Kind::Int64).int64_value(&[])).sum();
+    zeros as f64 / weights.iter().map(|w| w.numel()).sum::<usize>() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedule_is_cubic() {
+        let schedule = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: 10 };
+        assert!((schedule.sparsity(0, 100) - 0.5).abs() < 1e-15);
+        assert!((schedule.sparsity(50, 100) - (0.9 - 0.4 / 8.0)).abs() < 1e-15);
+        assert!((schedule.sparsity(100, 100) - 0.9).abs() < 1e-15);
+    }
+
+    #[test]
+    fn cuts_the_smallest_keeps_ties_and_holds_between_choices() {
+        let schedule = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.5, every: 10 };
+        let mut weights = vec![Tensor::from_slice(&[1.0f32, -2.0, 3.0, 0.5, -2.0, 0.1]).set_requires_grad(true)];
+        let mut masks = Masks::new(&weights);
+        masks.before_step(&mut weights, &schedule, 0, 100);
+        let values = |w: &[Tensor]| Vec::<f32>::try_from(&w[0].detach()).expect("one dimension");
+        assert_eq!(values(&weights), [0.0, -2.0, 3.0, 0.0, -2.0, 0.0]);
+        tch::no_grad(|| weights[0].detach().g_add_scalar_(0.1));
+        masks.before_step(&mut weights, &schedule, 1, 100);
+        assert_eq!(sparsity(&weights), 0.5);
+    }
+}
