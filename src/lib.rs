@@ -1,6 +1,5 @@
 //! ncut
 mod aside;
-mod names;
 pub mod cli;
 pub mod data;
 pub mod error;
@@ -8,6 +7,7 @@ pub mod experiment;
 pub mod graph;
 pub mod measure;
 pub mod model;
+mod names;
 pub mod nn;
 pub mod report;
 pub mod rng;

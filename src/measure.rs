@@ -330,10 +330,16 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
     }
     let used = partition.sizes.iter().filter(|size| **size > 0).count();
     if used < k {
-        warn("few-points", format!("only {used} of {k} clusters have nodes: the embedding has no more different points"));
+        warn(
+            "few-points",
+            format!("only {used} of {k} clusters have nodes: the embedding has no more different points"),
+        );
     }
     if params.null.is_none() {
-        warn("no-layers", "the file names no layers, so there is nothing to shuffle: no null distribution, no p-value".into());
+        warn(
+            "no-layers",
+            "the file names no layers, so there is nothing to shuffle: no null distribution, no p-value".into(),
+        );
     }
     if null.is_some_and(|null| null.sd == 0.0) {
         warn("constant-null", "all shuffles have the same n-cut, so there is no Z-score".into());

@@ -37,7 +37,12 @@ impl Cluster {
             let name = &graph.node_sets[block.source].name;
             let problem = format!("layer '{name}' has edges within itself, which a shuffle of layers does not know");
             let place = format!("{}.layers.json", self.graph.display());
-            return Err(InputError::new(place, problem, "split the layer, or remove the file to measure without shuffles").into());
+            return Err(InputError::new(
+                place,
+                problem,
+                "split the layer, or remove the file to measure without shuffles",
+            )
+            .into());
         }
         let bytes = std::fs::read(&self.graph).map_err(|e| InputError::io(&self.graph, &e))?;
         let model = ModelInfo {

@@ -55,7 +55,10 @@ impl Data {
                         (Origin::Fetched, false) => "to fetch",
                     };
                     let size = format!("{} + {}", d.train, d.test);
-                    text.push_str(&format!("{:<15} {state:<9} {size:<15} {}x{}  {} ({})\n", d.name, d.height, d.width, d.what, d.licence));
+                    text.push_str(&format!(
+                        "{:<15} {state:<9} {size:<15} {}x{}  {} ({})\n",
+                        d.name, d.height, d.width, d.what, d.licence
+                    ));
                 }
                 print(&text)?;
             }
@@ -73,7 +76,9 @@ impl Data {
                     let what = match &file.outcome {
                         Outcome::Kept => "already there, checked".to_string(),
                         Outcome::Fetched { from } => format!("from {from}, checked"),
-                        Outcome::Replaced { from, wrong } => format!("from {from}, checked; what was there was wrong: {wrong}"),
+                        Outcome::Replaced { from, wrong } => {
+                            format!("from {from}, checked; what was there was wrong: {wrong}")
+                        }
                     };
                     print(&format!("{}: {what}\n", file.path.display()))?;
                 }

@@ -127,7 +127,10 @@ fn is_input(error: &anyhow::Error) -> bool {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    rayon::ThreadPoolBuilder::new().num_threads(cli.global.threads()).build_global().context("failed to start threads")?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(cli.global.threads())
+        .build_global()
+        .context("failed to start threads")?;
     preload_cuda(&cli.global.device)?;
     match &cli.command {
         Command::Measure(command) => command.run(&cli.global),

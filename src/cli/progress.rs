@@ -138,7 +138,9 @@ impl Observer for GridProgress {
     }
 
     fn shuffle(&self, run: &Run) {
-        if self.terminal && let Some(bar) = self.bar(run) {
+        if self.terminal
+            && let Some(bar) = self.bar(run)
+        {
             bar.inc(1);
         }
     }

@@ -76,7 +76,11 @@ impl Run {
             return Ok(ExitCode::SUCCESS);
         }
         let input = failures.iter().all(is_input);
-        eprintln!("ncut: {} of {} runs failed; mend the cause and run this again: what is done stays", failures.len(), runs.len());
+        eprintln!(
+            "ncut: {} of {} runs failed; mend the cause and run this again: what is done stays",
+            failures.len(),
+            runs.len()
+        );
         Ok(ExitCode::from(if input { 1 } else { 2 }))
     }
 }

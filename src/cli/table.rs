@@ -16,7 +16,10 @@ pub(super) fn measurement(m: &Measurement) -> String {
     rows.push(("graph", format!("{} nodes, {} edges{dropped}", grouped(m.graph.nodes), grouped(m.graph.edges))));
     rows.push(("n-cut", format!("{:.4} of {} clusters ({:.3} each)", m.ncut, m.clusters, m.ncut_per_cluster)));
     if let Some(null) = &m.null {
-        rows.push(("shuffled", format!("{:.4} ± {:.4} ({} shuffles, {})", null.mean, null.sd, null.shuffles, kind(null))));
+        rows.push((
+            "shuffled",
+            format!("{:.4} ± {:.4} ({} shuffles, {})", null.mean, null.sd, null.shuffles, kind(null)),
+        ));
     }
     if let (Some(p), Some(null)) = (m.p_value, &m.null) {
         let below = null.ncuts.iter().filter(|n| **n < m.ncut).count();
@@ -24,8 +27,19 @@ pub(super) fn measurement(m: &Measurement) -> String {
         rows.push(("p, Z", format!("{p:.4} ({below} of {} shuffles are lower), {z}", null.shuffles)));
     }
     let shares: Vec<String> = m.volumes.iter().map(|share| format!("{:.0}", 100.0 * share)).collect();
-    rows.push(("balance", format!("{:.1} effective clusters, Q {:.3}, volumes {} %", m.effective_clusters, m.modularity_q, shares.join(" "))));
-    rows.push(("time", format!("{:.2} s (clustering {:.2}, shuffles {:.2})", m.timing_s.total, m.timing_s.cluster, m.timing_s.null)));
+    rows.push((
+        "balance",
+        format!(
+            "{:.1} effective clusters, Q {:.3}, volumes {} %",
+            m.effective_clusters,
+            m.modularity_q,
+            shares.join(" ")
+        ),
+    ));
+    rows.push((
+        "time",
+        format!("{:.2} s (clustering {:.2}, shuffles {:.2})", m.timing_s.total, m.timing_s.cluster, m.timing_s.null),
+    ));
     let mut text = String::new();
     for (name, value) in rows {
         let _ = writeln!(text, "{name:>9}  {value}");
@@ -109,7 +123,11 @@ mod tests {
         let null = NullInfo { kind: NullModel::Layer, shuffles: 50, ncuts, mean: 9.3, sd: 0.3 };
         for network in [5.0, 9.0, 9.5, 12.0] {
             let text = histogram(network, &null);
-            let total: usize = text.lines().filter(|l| !l.contains('◄')).filter_map(|l| l.split(' ').next_back()?.parse::<usize>().ok()).sum();
+            let total: usize = text
+                .lines()
+                .filter(|l| !l.contains('◄'))
+                .filter_map(|l| l.split(' ').next_back()?.parse::<usize>().ok())
+                .sum();
             assert_eq!(total, 50);
             assert_eq!(text.matches('◄').count(), 1);
         }

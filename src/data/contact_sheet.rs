@@ -4,8 +4,8 @@ use std::io::BufWriter;
 use std::path::Path;
 
 use super::Split;
-use crate::aside::Aside;
 use crate::InputError;
+use crate::aside::Aside;
 
 /// Pixels between images, and around them.
 const GAP: usize = 1;

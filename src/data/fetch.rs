@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::aside::Aside;
 use super::mirror::{Candidate, Failure, Mirror};
 use super::mnist::Collection;
 use super::published::PublishedFile;
 use super::source;
 use crate::InputError;
+use crate::aside::Aside;
 
 /// What [`fetch`] is doing, for a display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

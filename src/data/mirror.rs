@@ -6,8 +6,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::aside::Aside;
 use crate::InputError;
+use crate::aside::Aside;
 
 /// Longest wait for a connection, and for the address of a host.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -161,7 +161,7 @@ pub fn runs(path: &Path, selection: &Selection) -> Result<Vec<Run>, InputError> 
         let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
         InputError::new(format!("{}:{line}", path.display()), "is not UTF-8 text", "save it as UTF-8")
     })?;
-    let file: GridFile = serde_yaml::from_str(&text).map_err(|e| explain(&path.display().to_string(), &e))?;
+    let file: GridFile = serde_yaml::from_str(&text).map_err(|e| explain(&path.display().to_string(), &text, &e))?;
     let Experiments(experiments) = file.experiments;
     let names: Vec<&str> = experiments.iter().map(|(name, _)| name.as_str()).collect();
     for wanted in &selection.only {
@@ -195,8 +195,9 @@ fn assignment(text: &str) -> Result<Assignment, InputError> {
     let Some((key, value)) = text.split_once('=') else {
         return Err(InputError::new(place, "has no '='", "write it as KEY=VALUE"));
     };
-    serde_yaml::from_str(&format!("{key}: {value}")).map_err(|e| {
-        let InputError { problem, remedy, .. } = explain("", &e);
+    let yaml = format!("{key}: {value}");
+    serde_yaml::from_str(&yaml).map_err(|e| {
+        let InputError { problem, remedy, .. } = explain("", &yaml, &e);
         InputError { place, problem, remedy }
     })
 }
@@ -210,9 +211,7 @@ fn conditions(experiment: &Experiment, set: &[Assignment]) -> Vec<Condition> {
     for (name, values) in &axes {
         conditions = conditions
             .iter()
-            .flat_map(|before| {
-                values.iter().map(move |value| before.iter().copied().chain([(*name, value)]).collect())
-            })
+            .flat_map(|before| values.iter().map(move |value| before.iter().copied().chain([(*name, value)]).collect()))
             .collect();
     }
     let mut seen = HashSet::new();
@@ -246,12 +245,16 @@ fn readable(value: &serde_json::Value) -> String {
     }
 }
 
-/// A message of the YAML library as place, problem and remedy.
-fn explain(file: &str, error: &serde_yaml::Error) -> InputError {
+/// A message of the YAML library about `yaml` as place, problem and remedy.
+fn explain(file: &str, yaml: &str, error: &serde_yaml::Error) -> InputError {
     let place = match error.location() {
         Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
         None => file.to_string(),
     };
+    let line = error.location().and_then(|at| yaml.lines().nth(at.line() - 1)).unwrap_or("");
+    if line.len() - line.trim_start().len() > line.chars().take_while(|c| *c == ' ').count() {
+        return InputError::new(place, "a tab in the indentation, which YAML does not allow", "indent with spaces");
+    }
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
     let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
@@ -300,8 +303,8 @@ mod tests {
         for (yaml, place, rest) in [
             ("experiments:\n  a:\n    fixed: {dropuot: 0.5}\n", "grid.yaml:3:13", "did you mean 'dropout'?"),
             ("experiments:\n  a:\n    fixed: {epochs: many}\n", "grid.yaml:3:21", "many"),
-            ("experiments:\n  a:\n    fixed:\n      dropout: 1.5\n", "grid.yaml:4:16", "1.5 is not in [0, 1)"),
-            ("experiments:\n  a:\n    fixed: {dataset: mnits}\n", "grid.yaml:3:22", "did you mean `mnist`?"),
+            ("experiments:\n  a:\n    fixed:\n      dropout: 1.5\n", "grid.yaml:4:16", "1.5 is not a number in [0, 1)"),
+            ("experiments:\n  a:\n    fixed: {dataset: mnits}\n", "grid.yaml:3:22", "did you mean 'mnist'?"),
             ("experiments:\n  a: {seeds: 0}\n", "grid.yaml:2:14", "0 replicates"),
             ("experiments:\n  a: {}\n  a: {}\n", "grid.yaml:", "twice"),
             ("experimnets:\n  a: {}\n", "grid.yaml:1:1", "did you mean 'experiments'?"),

@@ -257,6 +257,7 @@ fn end_state(
 fn log(directory: &RunDirectory, line: &str) -> Result<(), InputError> {
     let path = directory.log();
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| InputError::io(&path, &e))?;
+    let mut file =
+        std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| InputError::io(&path, &e))?;
     writeln!(file, "{seconds} {line}").map_err(|e| InputError::io(&path, &e))
 }

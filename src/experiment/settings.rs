@@ -5,68 +5,85 @@ use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
 use crate::train::prune::PruningSchedule;
+use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// A share in `[0, 1)`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Fraction(f64);
+/// Numbers whose range is checked while they are read, so that an error has the place of the value.
+macro_rules! checked_number {
+    ($(#[doc = $doc:literal])+ $name:ident, $expecting:literal, $fits:expr) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(f64);
 
-impl TryFrom<f64> for Fraction {
-    type Error = String;
-    fn try_from(value: f64) -> Result<Self, String> {
-        if (0.0..1.0).contains(&value) { Ok(Self(value)) } else { Err(format!("{value} is not in [0, 1)")) }
-    }
+        impl From<$name> for f64 {
+            fn from(number: $name) -> f64 {
+                number.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Number;
+                impl Visitor<'_> for Number {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    fn visit_f64<E: de::Error>(self, value: f64) -> Result<$name, E> {
+                        let fits: fn(f64) -> bool = $fits;
+                        if fits(value) { Ok($name(value)) } else { Err(E::custom(format!("{value} is not {}", $expecting))) }
+                    }
+                    fn visit_u64<E: de::Error>(self, value: u64) -> Result<$name, E> {
+                        self.visit_f64(value as f64)
+                    }
+                    fn visit_i64<E: de::Error>(self, value: i64) -> Result<$name, E> {
+                        self.visit_f64(value as f64)
+                    }
+                }
+                deserializer.deserialize_f64(Number)
+            }
+        }
+    };
 }
 
-impl From<Fraction> for f64 {
-    fn from(fraction: Fraction) -> f64 {
-        fraction.0
-    }
-}
-
-/// A finite number that is at least 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct NonNegative(f64);
-
-impl TryFrom<f64> for NonNegative {
-    type Error = String;
-    fn try_from(value: f64) -> Result<Self, String> {
-        let fits = value >= 0.0 && value.is_finite();
-        if fits { Ok(Self(value)) } else { Err(format!("{value} is not a finite number of at least 0")) }
-    }
-}
-
-impl From<NonNegative> for f64 {
-    fn from(number: NonNegative) -> f64 {
-        number.0
-    }
-}
+checked_number!(
+    /// A share in `[0, 1)`.
+    Fraction, "a number in [0, 1)", |x| (0.0..1.0).contains(&x)
+);
+checked_number!(
+    /// A finite number that is at least 0.
+    NonNegative, "a finite number of at least 0", |x| x >= 0.0 && x.is_finite()
+);
 
 /// The name of a data set that there is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct DatasetName(String);
 
-impl TryFrom<String> for DatasetName {
-    type Error = String;
-    fn try_from(name: String) -> Result<Self, String> {
-        let known = data::catalogue(Path::new(""));
-        let names: Vec<&str> = known.iter().map(|info| info.description.name).collect();
-        if names.contains(&name.as_str()) {
-            return Ok(Self(name));
+impl<'de> Deserialize<'de> for DatasetName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = DatasetName;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("the name of a data set")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<DatasetName, E> {
+                let known = data::catalogue(Path::new(""));
+                let names: Vec<&str> = known.iter().map(|info| info.description.name).collect();
+                if names.contains(&name) {
+                    return Ok(DatasetName(name.into()));
+                }
+                let near = crate::names::nearest(name, &names).map(|near| format!("did you mean '{near}'? "));
+                let near = near.unwrap_or_default();
+                Err(E::custom(format!("no data set is called '{name}'; {near}there are {}", names.join(", "))))
+            }
         }
-        let near = crate::names::nearest(&name, &names).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        Err(format!("no data set is called `{name}`; {near}there are {}", names.join(", ")))
-    }
-}
-
-impl From<DatasetName> for String {
-    fn from(name: DatasetName) -> String {
-        name.0
+        deserializer.deserialize_str(Name)
     }
 }
 

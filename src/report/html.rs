@@ -69,7 +69,10 @@ fn null_histogram(m: &Measurement, caption: &str) -> String {
         let (left, height) = (x(least + b as f64 * bin_width), 100.0 * *count as f64 / tallest);
         let width = (x(least + (b + 1) as f64 * bin_width) - left).max(1.0);
         let top = HEIGHT - height;
-        let _ = write!(svg, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"var(--bar)\"/>");
+        let _ = write!(
+            svg,
+            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"var(--bar)\"/>"
+        );
     }
     let (place, mean) = (x(m.ncut), x(null.mean));
     let _ = write!(
@@ -78,7 +81,10 @@ fn null_histogram(m: &Measurement, caption: &str) -> String {
          <line x1=\"{place:.1}\" x2=\"{place:.1}\" y1=\"8\" y2=\"{HEIGHT}\" stroke=\"var(--mark)\" stroke-width=\"2\"/>"
     );
     // the two labels stand on lines of their own, so that they never overlap
-    for (at, y, text) in [(place, 14.0, format!("network {:.3}", m.ncut)), (mean, 28.0, format!("shuffles {:.3} ± {:.3}", null.mean, null.sd))] {
+    for (at, y, text) in [
+        (place, 14.0, format!("network {:.3}", m.ncut)),
+        (mean, 28.0, format!("shuffles {:.3} ± {:.3}", null.mean, null.sd)),
+    ] {
         let (anchor, at) = match at {
             at if at < 80.0 => ("start", at.max(2.0) - 2.0),
             at if at > WIDTH - 80.0 => ("end", at.min(WIDTH - 2.0) + 2.0),
@@ -104,7 +110,10 @@ pub fn measurement(m: &Measurement) -> String {
     let model = m.model.as_ref();
     let rows = vec![
         vec!["network".into(), model.map(|x| format!("{} ({})", x.path, x.architecture)).unwrap_or_default()],
-        vec!["nodes, edges".into(), format!("{}, {} ({} nodes dropped)", m.graph.nodes, m.graph.edges, m.graph.dropped_nodes)],
+        vec![
+            "nodes, edges".into(),
+            format!("{}, {} ({} nodes dropped)", m.graph.nodes, m.graph.edges, m.graph.dropped_nodes),
+        ],
         vec!["n-cut".into(), format!("{:.4} of {} clusters ({:.4} each)", m.ncut, m.clusters, m.ncut_per_cluster)],
         vec!["against shuffles".into(), p_and_z(m)],
         vec!["balance".into(), format!("{:.2} effective clusters, Q = {:.3}", m.effective_clusters, m.modularity_q)],

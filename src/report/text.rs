@@ -7,8 +7,11 @@ pub(super) const HEADER: [&str; 10] =
 
 /// The settings that vary, as `dropout=0.5`, with the experiment's name before them.
 fn name(condition: &Condition) -> String {
-    let settings: Vec<String> =
-        condition.settings.iter().map(|(name, value)| format!("{name}={}", value.to_string().replace('"', ""))).collect();
+    let settings: Vec<String> = condition
+        .settings
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.to_string().replace('"', "")))
+        .collect();
     format!("{} {}", condition.experiment, settings.join(" ")).trim().to_string()
 }
 
@@ -30,7 +33,8 @@ fn published(figure: &Figure, digits: usize) -> String {
 }
 
 fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
-    let or_empty = |figure: &Option<Figure>, show: &dyn Fn(&Figure) -> String| figure.as_ref().map(show).unwrap_or_default();
+    let or_empty =
+        |figure: &Option<Figure>, show: &dyn Fn(&Figure) -> String| figure.as_ref().map(show).unwrap_or_default();
     let n = match condition.missing {
         0 => condition.n.to_string(),
         missing => format!("{} of {}", condition.n, condition.n + missing),
@@ -57,7 +61,8 @@ pub(super) fn rows(conditions: &[Condition]) -> Vec<[String; 10]> {
         }
         if condition.n == 0 {
             let mut empty: [String; 10] = Default::default();
-            (empty[0], empty[1], empty[2]) = (name(condition), "none done".into(), format!("0 of {}", condition.missing));
+            (empty[0], empty[1], empty[2]) =
+                (name(condition), "none done".into(), format!("0 of {}", condition.missing));
             rows.push(empty);
         }
     }

@@ -57,18 +57,25 @@ pub(super) fn smallest(
 ) -> Result<(Vec<f64>, Vec<Vec<f64>>), EigshError> {
     let factor = factorise(s)?;
     let n = s.nodes();
-    let project = Projection::new(s);
+    let free = n - s.components.count;
+    let mut project = Projection::new(s);
     let mut rng = stream(seed, Purpose::StartVector, 0, 0);
-    let mut start: Vec<f64> = (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect();
-    project.remove(&mut start);
-    let ncv = basis_size(wanted, n - s.components.count);
-    let solve = |x: &[f64], y: &mut [f64]| {
-        y.copy_from_slice(x);
-        factor.solve_in_place_with_conj(Conj::No, MatMut::from_column_major_slice_mut(y, n, 1));
-        project.remove(y);
-    };
-    let (nu, vectors) = iterate(n, wanted, ncv, start, solve)?;
-    let mut pairs: Vec<(f64, Vec<f64>)> = nu.iter().map(|nu| SHIFT + 1.0 / nu).zip(vectors).collect();
+    let mut pairs: Vec<(f64, Vec<f64>)> = Vec::with_capacity(wanted);
+    // One start vector sees a multiple eigenvalue once. Where its space is exhausted before all are found (a complete
+    // graph has two different eigenvalues), another start outside of what was found sees more.
+    while pairs.len() < wanted {
+        let mut start: Vec<f64> = (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect();
+        project.remove(&mut start);
+        let left = wanted - pairs.len();
+        let solve = |x: &[f64], y: &mut [f64]| {
+            y.copy_from_slice(x);
+            factor.solve_in_place_with_conj(Conj::No, MatMut::from_column_major_slice_mut(y, n, 1));
+            project.remove(y);
+        };
+        let (nu, vectors) = iterate(n, left, basis_size(left, free - pairs.len()), start, solve)?;
+        project.found.extend(vectors.iter().cloned());
+        pairs.extend(nu.iter().map(|nu| SHIFT + 1.0 / nu).zip(vectors));
+    }
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     Ok(pairs.into_iter().unzip())
 }
@@ -86,23 +93,24 @@ fn factorise(s: &NormalizedAdjacency) -> Result<Llt<u32, f64>, EigshError> {
         });
     }
     let factor_error = |reason: String| EigshError::Factor { reason };
-    let matrix = SparseColMat::<u32, f64>::try_new_from_triplets(n, n, &entries)
-        .map_err(|e| factor_error(format!("{e:?}")))?;
+    let matrix =
+        SparseColMat::<u32, f64>::try_new_from_triplets(n, n, &entries).map_err(|e| factor_error(format!("{e:?}")))?;
     let symbolic = SymbolicLlt::try_new(matrix.symbolic(), Side::Lower).map_err(|e| factor_error(format!("{e:?}")))?;
     Llt::try_new_with_symbolic(symbolic, matrix.as_ref(), Side::Lower).map_err(|e| factor_error(format!("{e:?}")))
 }
 
-/// Takes the components' vectors D^1/2 1_C out of a vector.
+/// Takes the components' vectors D^1/2 1_C, and eigenvectors found already, out of a vector.
 struct Projection<'a> {
     s: &'a NormalizedAdjacency,
     volume: Vec<f64>,
+    found: Vec<Vec<f64>>,
 }
 
 impl<'a> Projection<'a> {
     fn new(s: &'a NormalizedAdjacency) -> Self {
         let mut volume = vec![0.0; s.components.count];
         s.components.of.iter().zip(&s.degrees).for_each(|(&c, d)| volume[c as usize] += d);
-        Self { s, volume }
+        Self { s, volume, found: Vec::new() }
     }
 
     fn remove(&self, x: &mut [f64]) {
@@ -114,12 +122,16 @@ impl<'a> Projection<'a> {
         for ((x, &c), d) in x.iter_mut().zip(of).zip(&self.s.degrees) {
             *x -= d.sqrt() * sum[c as usize] / self.volume[c as usize];
         }
+        for u in &self.found {
+            let along: f64 = u.iter().zip(&*x).map(|(u, x)| u * x).sum();
+            x.iter_mut().zip(u).for_each(|(x, u)| *x -= along * u);
+        }
     }
 }
 
 /// Drives the reverse communication of dsaupd (mode 3, largest magnitude) with `solve(x, y)`: y = (L_sym − σI)⁻¹ x.
 ///
-/// Returns the ν and their vectors.
+/// Returns the ν and their vectors: `nev` of them, or fewer if the start vector's space holds no more.
 fn iterate(
     n: usize,
     nev: usize,
@@ -215,14 +227,25 @@ fn iterate(
         }
     }
     let nu: Vec<f64> = d.iter().map(|d| 1.0 / d).collect();
-    if found < nev {
+    const RESTARTS_USED_UP: i32 = 1;
+    if found == 0 || (found < nev && info == RESTARTS_USED_UP) {
         let converged = nu.into_iter().take(found).map(|nu| SHIFT + 1.0 / nu).collect();
-        return Err(EigshError::NotConverged { solver: "arpack", wanted: nev, converged, products, residual: f64::NAN });
+        return Err(EigshError::NotConverged {
+            solver: "arpack",
+            wanted: nev,
+            converged,
+            products,
+            residual: f64::NAN,
+        });
     }
     if extract_info != 0 {
-        return Err(EigshError::Arpack { routine: "dseupd", info: extract_info, reason: "the eigenvectors could not be extracted" });
+        return Err(EigshError::Arpack {
+            routine: "dseupd",
+            info: extract_info,
+            reason: "the eigenvectors could not be extracted",
+        });
     }
-    Ok((nu, z.chunks_exact(n).map(<[f64]>::to_vec).collect()))
+    Ok((nu.into_iter().take(found).collect(), z.chunks_exact(n).take(found).map(<[f64]>::to_vec).collect()))
 }
 
 fn dsaupd_reason(info: i32) -> &'static str {

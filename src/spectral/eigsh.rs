@@ -205,10 +205,9 @@ fn solve(s: &NormalizedAdjacency, rest: usize, params: EigshParams) -> Result<Fo
                     return Ok(found);
                 }
             }
-            let fits = 2 * rest + 2 * BLOCK <= free;
-            if fits && (s.nodes() > DENSE || params.solver == Solver::Lanczos) {
+            if lanczos::fits(rest, free) && (s.nodes() > DENSE || params.solver == Solver::Lanczos) {
                 let mut whole = Whole { s };
-                let pairs = lanczos::largest(&mut whole, lanczos_params(rest, params.tolerance, free), &mut start(params))?;
+                let pairs = lanczos::largest(&mut whole, lanczos_params(rest, params.tolerance), &mut start(params))?;
                 return Ok((pairs.values.iter().map(|theta| 1.0 - theta).collect(), pairs.vectors, Solver::Lanczos));
             }
         }
@@ -225,8 +224,8 @@ fn start(params: EigshParams) -> crate::rng::ChaCha8Rng {
 }
 
 /// A basis of 20 vectors for each wanted one, at least 240, needs no restart on any network of the paper's sizes.
-fn lanczos_params(wanted: usize, tolerance: f64, free: usize) -> LanczosParams {
-    LanczosParams { wanted, tolerance, basis: (20 * wanted).max(240).min(free), restarts: 200 }
+fn lanczos_params(wanted: usize, tolerance: f64) -> LanczosParams {
+    LanczosParams { wanted, tolerance, basis: (20 * wanted).max(240), restarts: 200 }
 }
 
 /// All eigenpairs of S, those after the components' ones.
@@ -275,6 +274,10 @@ impl SymmetricOperator for Whole<'_> {
         self.s.nodes()
     }
 
+    fn free(&self) -> usize {
+        self.s.nodes() - self.s.components.count
+    }
+
     fn apply(&mut self, x: &[Row], y: &mut [Row]) {
         self.s.multiply(x, y);
     }
@@ -305,6 +308,10 @@ impl SymmetricOperator for HalfOperator<'_> {
         self.half.small.len()
     }
 
+    fn free(&self) -> usize {
+        self.half.small.len() - self.half.s.components.count
+    }
+
     fn apply(&mut self, x: &[Row], y: &mut [Row]) {
         self.half.columns.multiply(x, &mut self.middle);
         self.half.rows.multiply(&self.middle, y);
@@ -323,7 +330,7 @@ impl Half<'_> {
     fn solve(&self, rest: usize, params: EigshParams) -> Result<Option<Found>, EigshError> {
         let n = self.small.len();
         let free = n.saturating_sub(self.s.components.count);
-        let few = 2 * rest + 2 * BLOCK > free;
+        let few = !lanczos::fits(rest, free);
         let (vectors, solver): (Vec<Vec<f64>>, Solver) = if few || (n <= DENSE && params.solver == Solver::Auto) {
             if rest > free || n > DENSE_LIMIT {
                 return Ok(None);
@@ -332,13 +339,14 @@ impl Half<'_> {
         } else {
             let mut operator = HalfOperator { half: self, middle: vec![[0.0; BLOCK]; self.large.len()] };
             // θ² is off by 2θ times what θ is off by, and θ is at most 1 and mostly above 0.01.
-            let lanczos = lanczos_params(rest, 0.01 * params.tolerance, free);
+            let lanczos = lanczos_params(rest, 0.01 * params.tolerance);
             (lanczos::largest(&mut operator, lanczos, &mut start(params))?.vectors, Solver::Lanczos)
         };
         let mut values = Vec::with_capacity(rest);
         let mut whole = Vec::with_capacity(rest);
         for v in vectors {
-            let mut other: Vec<f64> = (0..self.large.len()).map(|i| self.columns.row(i).map(|(j, b)| b * v[j]).sum()).collect();
+            let mut other: Vec<f64> =
+                (0..self.large.len()).map(|i| self.columns.row(i).map(|(j, b)| b * v[j]).sum()).collect();
             let theta = other.iter().map(|x| x * x).sum::<f64>().sqrt();
             if theta < SMALL_SINGULAR {
                 return Ok(None);
@@ -393,4 +401,171 @@ fn residual(s: &NormalizedAdjacency, values: &[f64], vectors: &[Vec<f64>]) -> f6
         }
     }
     worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{NeuronGraph, NodeSet, mlp_graph};
+    use crate::rng::Purpose;
+    use rand::Rng;
+    use rayon::prelude::*;
+    use std::f64::consts::PI;
+
+    fn graph_of(n: usize, edges: impl IntoIterator<Item = (usize, usize, f64)>) -> NeuronGraph {
+        let mut matrix = sprs::TriMatI::<f64, u32>::new((n, n));
+        for (i, j, weight) in edges {
+            matrix.add_triplet(i, j, weight);
+            matrix.add_triplet(j, i, weight);
+        }
+        NeuronGraph::from_adjacency(&matrix.to_csr(), vec![NodeSet { name: "all".into(), size: n }])
+    }
+
+    /// The same edges with every second node in another node set, so that the halved form is used.
+    fn in_two_sides(graph: &NeuronGraph) -> NeuronGraph {
+        let (a, n) = (graph.adjacency(), graph.nodes());
+        let place = |i: usize| if i % 2 == 0 { i / 2 } else { n.div_ceil(2) + i / 2 };
+        let mut matrix = sprs::TriMatI::<f64, u32>::new((n, n));
+        a.iter().for_each(|(weight, (i, j))| matrix.add_triplet(place(i as usize), place(j as usize), *weight));
+        let sets = [("even", n.div_ceil(2)), ("odd", n / 2)].map(|(name, size)| NodeSet { name: name.into(), size });
+        NeuronGraph::from_adjacency(&matrix.to_csr(), sets.to_vec())
+    }
+
+    /// A random net, connected with probability practically one.
+    fn random_net(seed: u64, widths: &[usize], density: f64) -> NeuronGraph {
+        let mut rng = stream(seed, Purpose::InitialWeights, 0, 0);
+        let layers = widths.windows(2).map(|pair| {
+            let weight = Array2::from_shape_simple_fn((pair[0], pair[1]), || match rng.gen_range(0.0..1.0) {
+                x if x < density => rng.gen_range(-1.0..1.0),
+                _ => 0.0,
+            });
+            ("w".to_string(), weight)
+        });
+        mlp_graph(layers.collect()).without_isolated().0
+    }
+
+    fn check(graph: &NeuronGraph, k: usize, solver: Solver, expected: impl Fn(usize) -> f64) {
+        let s = NormalizedAdjacency::new(graph);
+        let pairs = eigsh(&s, EigshParams { solver, ..EigshParams::new(k, 1) }).expect("converges");
+        for (j, value) in pairs.values.iter().enumerate() {
+            assert!(
+                (value - expected(j)).abs() < 1e-8,
+                "{solver:?}, n = {}: λ_{j} = {value}, not {}",
+                graph.nodes(),
+                expected(j)
+            );
+        }
+        let gram = pairs.vectors.t().dot(&pairs.vectors);
+        for ((i, j), value) in gram.indexed_iter() {
+            assert!((value - f64::from(i == j)).abs() < 1e-7, "{solver:?}: u_{i} · u_{j} = {value}");
+        }
+    }
+
+    const SOLVERS: [Solver; 4] = [Solver::Auto, Solver::Arpack, Solver::Lanczos, Solver::Dense];
+
+    /// F. Chung (1997), *Spectral Graph Theory*, section 1.1.
+    #[test]
+    fn spectra_of_paths_cycles_and_complete_graphs() {
+        for n in [12, 400] {
+            let path = graph_of(n, (1..n).map(|i| (i - 1, i, 2.5)));
+            let cycle = graph_of(n, (0..n).map(|i| (i, (i + 1) % n, 1.0)));
+            let complete = graph_of(n, (0..n).flat_map(|i| (0..i).map(move |j| (i, j, 0.3))));
+            for solver in SOLVERS {
+                let on_path = |j: usize| 1.0 - (PI * j as f64 / (n - 1) as f64).cos();
+                check(&path, 5, solver, on_path);
+                check(&in_two_sides(&path), 5, solver, on_path);
+                let on_cycle = |j: usize| 1.0 - (2.0 * PI * j.div_ceil(2) as f64 / n as f64).cos();
+                check(&cycle, 5, solver, on_cycle);
+                check(&in_two_sides(&cycle), 5, solver, on_cycle);
+                check(&complete, 4, solver, |j| if j == 0 { 0.0 } else { n as f64 / (n - 1) as f64 });
+            }
+        }
+    }
+
+    #[test]
+    fn eigenvalue_zero_once_a_component() {
+        let triangles = |count: usize| {
+            let triangle = |t: usize| [(3 * t, 3 * t + 1, 1.0), (3 * t + 1, 3 * t + 2, 1.0), (3 * t, 3 * t + 2, 1.0)];
+            graph_of(3 * count, (0..count).flat_map(triangle))
+        };
+        for solver in SOLVERS {
+            // each triangle has 0, 3/2, 3/2
+            check(&triangles(4), 6, solver, |j| if j < 4 { 0.0 } else { 1.5 });
+            check(&triangles(100), 7, solver, |_| 0.0);
+        }
+        let s = NormalizedAdjacency::new(&triangles(4));
+        assert_eq!(s.components.count, 4);
+        // exactly zero, and each piece's vector constant on it after the scaling by √d
+        let pairs = eigsh(&s, EigshParams::new(4, 0)).expect("no iteration needed");
+        assert_eq!(pairs.values, [0.0; 4]);
+    }
+
+    #[test]
+    fn solvers_agree_on_random_nets() {
+        for (seed, widths, density) in [(1, vec![60, 200, 170, 10], 0.3), (2, vec![300, 250, 40], 0.05)] {
+            let graph = random_net(seed, &widths, density);
+            let s = NormalizedAdjacency::new(&graph);
+            let whole = NormalizedAdjacency::general_form(&graph);
+            let values = |s: &NormalizedAdjacency, solver| {
+                eigsh(s, EigshParams { solver, ..EigshParams::new(12, 5) }).expect("converges").values
+            };
+            let reference = values(&s, Solver::Dense);
+            for other in [values(&s, Solver::Arpack), values(&s, Solver::Lanczos), values(&whole, Solver::Lanczos)] {
+                for (a, b) in reference.iter().zip(&other) {
+                    assert!((a - b).abs() < 1e-10, "{a} against {b}");
+                }
+            }
+        }
+    }
+
+    /// More eigenvectors than the smaller side has: the others have λ ≥ 1 and are not among its singular vectors.
+    #[test]
+    fn more_clusters_than_the_smaller_side_holds() {
+        let graph = random_net(3, &[30, 4], 1.0);
+        let s = NormalizedAdjacency::new(&graph);
+        let auto = eigsh(&s, EigshParams::new(8, 0)).expect("dense");
+        assert!(auto.values[3] < 1.0 && auto.values[4..].iter().all(|value| (value - 1.0).abs() < 1e-8));
+    }
+
+    /// ARPACK keeps state between calls; its lock and our own solver must make threads invisible.
+    #[test]
+    fn eight_at_once_equal_one_by_one_bit_for_bit() {
+        let graphs: Vec<NeuronGraph> = (0..8).map(|seed| random_net(seed, &[80, 170, 165, 10], 0.2)).collect();
+        for solver in [Solver::Auto, Solver::Arpack] {
+            let solve = |graph: &NeuronGraph| {
+                let pairs = eigsh(&NormalizedAdjacency::new(graph), EigshParams { solver, ..EigshParams::new(10, 0) });
+                let pairs = pairs.expect("converges");
+                (pairs.values, pairs.vectors)
+            };
+            let one_by_one: Vec<_> = graphs.iter().map(solve).collect();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().expect("threads");
+            let at_once: Vec<_> = pool.install(|| graphs.par_iter().map(solve).collect());
+            assert!(one_by_one == at_once, "{solver:?}");
+        }
+    }
+
+    #[test]
+    fn not_converging_is_an_error_with_what_did() {
+        let graph = random_net(4, &[300, 300, 10], 0.5);
+        let s = NormalizedAdjacency::new(&graph);
+        let mut whole = Whole { s: &s };
+        let params = LanczosParams { wanted: 12, tolerance: 1e-12, basis: 32, restarts: 1 };
+        match lanczos::largest(&mut whole, params, &mut stream(0, Purpose::StartVector, 0, 0)) {
+            Err(EigshError::NotConverged { wanted: 12, converged, residual, .. }) => {
+                assert!(converged.len() < 12 && residual > 1e-12);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn k_is_checked() {
+        let s = NormalizedAdjacency::new(&graph_of(3, [(0, 1, 1.0), (1, 2, 1.0)]));
+        for k in [0, 3, 4] {
+            assert!(matches!(eigsh(&s, EigshParams::new(k, 0)), Err(EigshError::TooMany { .. })));
+        }
+        for k in [1, 2] {
+            assert_eq!(eigsh(&s, EigshParams::new(k, 0)).expect("k is fine").values.len(), k);
+        }
+    }
 }

@@ -22,6 +22,8 @@ use rand::Rng;
 pub trait SymmetricOperator {
     /// Length of its vectors.
     fn dimension(&self) -> usize;
+    /// Dimension of the space that [`SymmetricOperator::project`] leaves.
+    fn free(&self) -> usize;
     /// `y = M x`, both `(dimension, BLOCK)`.
     fn apply(&mut self, x: &[Row], y: &mut [Row]);
     /// Removes from `x` what lies in a known invariant subspace that the solver is to leave out.
@@ -54,6 +56,11 @@ pub struct RitzPairs {
     pub products: usize,
 }
 
+/// Whether a space of `free` dimensions has room for a basis that finds `wanted` pairs.
+pub fn fits(wanted: usize, free: usize) -> bool {
+    2 * wanted + 4 * BLOCK <= free
+}
+
 /// The `wanted` algebraically largest eigenvalues outside the space that [`SymmetricOperator::project`] removes.
 ///
 /// # Errors
@@ -62,23 +69,23 @@ pub struct RitzPairs {
 ///
 /// # Panics
 ///
-/// If the basis does not fit into the space: `2 wanted + 2 BLOCK > dimension`.
+/// If the space is too small ([`fits`]).
 pub fn largest(
     operator: &mut impl SymmetricOperator,
     params: LanczosParams,
     rng: &mut ChaCha8Rng,
 ) -> Result<RitzPairs, EigshError> {
-    let n = operator.dimension();
-    let least = 2 * params.wanted + 2 * BLOCK;
-    assert!(least <= n, "{} eigenpairs need a space of at least {least} dimensions, not {n}", params.wanted);
-    let capacity = params.basis.max(least).min(n) / BLOCK; // in blocks
+    let (n, free) = (operator.dimension(), operator.free());
+    assert!(fits(params.wanted, free), "a space of {free} dimensions is too small for {} eigenpairs", params.wanted);
+    // in blocks; the block after the basis needs room too
+    let capacity = params.basis.max(2 * params.wanted + 2 * BLOCK).min(free - BLOCK) / BLOCK;
     let mut basis: Vec<Vec<Row>> = Vec::with_capacity(capacity + 1);
     let mut projected = Mat::<f64>::zeros(capacity * BLOCK, capacity * BLOCK);
     let mut products = 0;
     let mut restarts = 0;
 
     let mut next = vec![[0.0; BLOCK]; n];
-    orthonormalise(operator, &basis, &mut next, rng);
+    orthonormalise(operator, &basis, &mut next, 0.0, rng);
     let mut check_at = (2 * params.wanted).div_ceil(BLOCK);
     let mut last_check: Option<(usize, f64)> = None;
     loop {
@@ -87,6 +94,7 @@ pub fn largest(
         operator.apply(&next, &mut product);
         operator.project(&mut product);
         products += 1;
+        let scale = largest_norm(&product);
         basis.push(next);
         for _ in 0..2 {
             for (i, block) in basis.iter().enumerate() {
@@ -99,7 +107,7 @@ pub fn largest(
                 }
             }
         }
-        let coupling = orthonormalise(operator, &basis, &mut product, rng);
+        let coupling = orthonormalise(operator, &basis, &mut product, scale, rng);
         next = product;
 
         let full = basis.len() == capacity;
@@ -134,7 +142,13 @@ pub fn largest(
                 false => Err(EigshError::NotConverged {
                     solver: "lanczos",
                     wanted: params.wanted,
-                    converged: pairs.values.iter().zip(&pairs.residuals).filter(|(_, r)| **r <= params.tolerance).map(|(v, _)| *v).collect(),
+                    converged: pairs
+                        .values
+                        .iter()
+                        .zip(&pairs.residuals)
+                        .filter(|(_, r)| **r <= params.tolerance)
+                        .map(|(v, _)| *v)
+                        .collect(),
                     products,
                     residual: worst,
                 }),
@@ -197,20 +211,26 @@ fn subtract(y: &mut [Row], x: &[Row], c: &[Row; BLOCK]) {
     }
 }
 
+/// Largest norm of a column.
+fn largest_norm(x: &[Row]) -> f64 {
+    (0..BLOCK).map(|b| x.iter().map(|row| row[b] * row[b]).sum::<f64>()).fold(0.0, f64::max).sqrt()
+}
+
 /// Makes the columns of `x` orthonormal, and orthogonal to the basis and to what the operator leaves out: `x = q r`.
-/// Returns r; a column that depends on the others is replaced by a random one, and its part of r is zero.
+/// Returns r; a column of which only rounding noise is left, measured by the `scale` that `x` had before, is replaced by
+/// a random one, and its part of r is zero.
 fn orthonormalise(
     operator: &impl SymmetricOperator,
     basis: &[Vec<Row>],
     x: &mut [Row],
+    scale: f64,
     rng: &mut ChaCha8Rng,
 ) -> [Row; BLOCK] {
-    /// Of a column's norm, what may cancel before its direction is taken for rounding noise.
-    const DEPENDENT: f64 = 1e-10;
+    /// Of the scale, what must be left of a column for its direction to be more than noise.
+    const DEPENDENT: f64 = 1e-12;
     let mut r = [[0.0; BLOCK]; BLOCK];
     for b in 0..BLOCK {
         let norm = |x: &[Row]| x.iter().map(|row| row[b] * row[b]).sum::<f64>().sqrt();
-        let before = norm(x);
         let remove_earlier = |x: &mut [Row], r: Option<&mut [Row; BLOCK]>| {
             let mut sums = [0.0; BLOCK];
             for a in 0..b {
@@ -224,7 +244,7 @@ fn orthonormalise(
         remove_earlier(x, Some(&mut r));
         remove_earlier(x, Some(&mut r));
         let mut after = norm(x);
-        if after > DEPENDENT * before && after > f64::MIN_POSITIVE.sqrt() {
+        if after > DEPENDENT * scale && after > f64::MIN_POSITIVE.sqrt() {
             r[b][b] = after;
         } else {
             x.iter_mut().for_each(|row| row[b] = rng.gen_range(-0.5..0.5));

@@ -39,7 +39,8 @@ impl Adam {
         self.steps += 1;
         let rate = self.learning_rate * (1.0 - BETA_2.powi(self.steps)).sqrt() / (1.0 - BETA_1.powi(self.steps));
         tch::no_grad(|| {
-            for (((parameter, g), m), v) in parameters.iter().zip(gradients).zip(&mut self.first).zip(&mut self.second) {
+            for (((parameter, g), m), v) in parameters.iter().zip(gradients).zip(&mut self.first).zip(&mut self.second)
+            {
                 let _ = m.lerp_(g, 1.0 - BETA_1);
                 let _ = v.lerp_(&g.square(), 1.0 - BETA_2);
                 // −(√v + ε) / rate, so that one division and addition remain

@@ -101,7 +101,8 @@ impl Trainer {
         let epochs_done = number("epochs_done")? as usize;
         let masks = match epochs_done > self.params.epochs {
             true => {
-                let masks = self.network.weights.iter().enumerate().map(|(l, w)| tensor(&format!("mask.{l}"), w.size()));
+                let masks =
+                    self.network.weights.iter().enumerate().map(|(l, w)| tensor(&format!("mask.{l}"), w.size()));
                 Some(Masks(masks.collect::<Result<_, _>>()?))
             }
             false => None,

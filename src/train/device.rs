@@ -18,7 +18,11 @@ pub fn device(name: &str) -> Result<Device, InputError> {
         _ => match name.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()) {
             Some(index) => index,
             None => {
-                return Err(InputError::new("--device", format!("no device is called '{name}'"), "name cpu, cuda or cuda:N"));
+                return Err(InputError::new(
+                    "--device",
+                    format!("no device is called '{name}'"),
+                    "name cpu, cuda or cuda:N",
+                ));
             }
         },
     };

@@ -161,7 +161,12 @@ impl Trainer {
             let global_step = self.epochs_done * steps + step;
             if let Some(masks) = &mut self.masks {
                 let step = global_step - self.params.epochs * steps;
-                masks.before_step(&mut self.network.weights, &self.params.pruning, step, self.params.pruning_epochs * steps);
+                masks.before_step(
+                    &mut self.network.weights,
+                    &self.params.pruning,
+                    step,
+                    self.params.pruning_epochs * steps,
+                );
             }
             let (loss, correct) = self.step(indices, global_step as u64);
             loss_sum += loss;
@@ -195,9 +200,8 @@ impl Trainer {
     fn step(&mut self, indices: &Tensor, global_step: u64) -> (Tensor, Tensor) {
         let (input, labels) = self.train.batch(indices);
         let masks = (self.params.dropout > 0.0).then(|| {
-            let widths: Vec<usize> = std::iter::once(0)
-                .chain(self.network.weights.iter().map(|w| w.size()[0] as usize))
-                .collect();
+            let widths: Vec<usize> =
+                std::iter::once(0).chain(self.network.weights.iter().map(|w| w.size()[0] as usize)).collect();
             let batch = indices.size()[0] as usize;
             DropoutMasks::draw(&widths, batch, self.params.dropout, self.params.seed, global_step, self.device)
         });
@@ -207,7 +211,8 @@ impl Trainer {
             loss = self.network.weights.iter().fold(loss, |loss, w| loss + w.abs().sum(Kind::Float) * self.params.l1);
         }
         if self.params.l2 > 0.0 {
-            loss = self.network.weights.iter().fold(loss, |loss, w| loss + w.square().sum(Kind::Float) * self.params.l2);
+            loss =
+                self.network.weights.iter().fold(loss, |loss, w| loss + w.square().sum(Kind::Float) * self.params.l2);
         }
         let gradients = Tensor::run_backward(&[&loss], &self.network.parameters(), false, false);
         self.adam.step(&self.network.parameters(), &gradients);
