@@ -1,8 +1,63 @@
-//! ncut
+//! Does a neural network have parts?
+//!
+//! A network's weights make a graph: neurons are nodes, absolute weights are edges. Spectral clustering splits it, the
+//! *n-cut* says how little weight crosses between the parts, and the same network's weights shuffled say whether that is
+//! more than chance (Filan et al. 2021, *Clusterability in Neural Networks*). This crate trains such networks, reads
+//! those that others trained, and measures them; the `ncut` command is a thin layer on it.
+//!
+//! # Bird's-eye view
+//!
+//! ```text
+//!   data ──► nn ──► train ──┐
+//!                           ├──► graph ──► spectral ──► stats ──► measure
+//!   model (weight files) ───┘     CSR f64   λ, labels    p, Z      JSON
+//!                                                                    │
+//!                          experiment (grid, store, run) ◄───────────┘
+//!                                     │
+//!                                  report ──► cli ──► main
+//! ```
+//!
+//! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`.
+//!
+//! | a newcomer asks | looks in |
+//! |---|---|
+//! | how do weights become edges, which nodes are dropped? | [`graph`] |
+//! | which files can be read, and how is a hostile one refused? | [`model`], [`graph::file`] |
+//! | which Laplacian, which shift, which tolerance? | [`spectral::laplacian`], [`spectral::arpack`], [`spectral::eigsh`] |
+//! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
+//! | what is the n-cut, what is balance? | [`spectral::ncut`] |
+//! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
+//! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
+//! | what may a grid file say? | [`experiment::settings`], [`experiment::grid`] |
+//! | where did my result go, and what is its name? | [`experiment::store`] |
+//! | where does a random number come from? | [`rng`] |
+//!
+//! To add a data set: a file in [`data`]. A setting: a line in [`experiment::settings`] with a default that does
+//! nothing. A null model: a variant of [`stats::shuffle::NullModel`]. An eigensolver: a variant of
+//! [`spectral::eigsh::Solver`]; the compiler lists the rest.
+//!
+//! # Invariants
+//!
+//! * Tensors (`tch`) stop at the graph: only `nn` and `train` make them, and a run passes a device on. `model`, `spectral` and
+//!   `stats` never see one, so they are tested without a network. Weights are f32 in tensors, f64 from the graph on.
+//! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran.
+//! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); below `experiment` nothing reads
+//!   a clock or shares a generator. So results do not depend on threads, order, neighbours or interruptions.
+//! * The ARPACK library is not re-entrant and sits behind a lock; shuffles are solved by a solver of our own that is.
+//! * A file gets its final name when it is whole and on the disk.
+//! * Only `cli` prints. The user's mistakes are [`InputError`]s: one line with place, problem and remedy. A caller's
+//!   breach of a documented shape is a panic.
+//!
+//! # Notation
+//!
+//! `n` nodes, `k` clusters, `A` adjacency, `d_i` degrees, `D` their diagonal, `S = D^-1/2 A D^-1/2`, `L_sym = I − S`,
+//! `λ` its eigenvalues, ascending, `θ = 1 − λ` those of `S`, `σ` a shift. Matrices are `(rows, columns)`; a layer's weight
+//! is `(d_in, d_out)` in the graph, `(d_out, d_in)` in files and tensors, as PyTorch has it.
+
 mod aside;
 pub mod cli;
 pub mod data;
-pub mod error;
+mod error;
 pub mod experiment;
 pub mod graph;
 pub mod measure;
@@ -14,6 +69,8 @@ pub mod rng;
 pub mod spectral;
 pub mod stats;
 pub mod train;
+
 pub use error::InputError;
-/// Version of the program with the commit it was built from.
+
+/// Version of the program, with the commit it was built from where that is known.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("NCUT_COMMIT"));

@@ -73,7 +73,7 @@ impl Mlp {
             if layer < last {
                 x = x.relu();
                 if let Some(DropoutMasks(masks)) = dropout {
-                    x = x * &masks[layer];
+                    x *= &masks[layer];
                 }
             }
         }

@@ -424,7 +424,7 @@ mod tests {
     /// The same edges with every second node in another node set, so that the halved form is used.
     fn in_two_sides(graph: &NeuronGraph) -> NeuronGraph {
         let (a, n) = (graph.adjacency(), graph.nodes());
-        let place = |i: usize| if i % 2 == 0 { i / 2 } else { n.div_ceil(2) + i / 2 };
+        let place = |i: usize| if i.is_multiple_of(2) { i / 2 } else { n.div_ceil(2) + i / 2 };
         let mut matrix = sprs::TriMatI::<f64, u32>::new((n, n));
         a.iter().for_each(|(weight, (i, j))| matrix.add_triplet(place(i as usize), place(j as usize), *weight));
         let sets = [("even", n.div_ceil(2)), ("odd", n / 2)].map(|(name, size)| NodeSet { name: name.into(), size });

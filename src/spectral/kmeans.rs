@@ -292,7 +292,7 @@ impl Points {
         let mut centres = self.row(first).to_vec();
         let mut nearest = Distances { tiles: vec![[f64::INFINITY; TILE]; self.n.div_ceil(TILE)], ..Default::default() };
         if let Some(last) = nearest.tiles.last_mut() {
-            (0..TILE).filter(|l| self.n % TILE != 0 && *l >= self.n % TILE).for_each(|l| last[l] = 0.0);
+            (0..TILE).filter(|l| !self.n.is_multiple_of(TILE) && *l >= self.n % TILE).for_each(|l| last[l] = 0.0);
         }
         let mut drawn = Distances::default();
         self.distances_to(first, &nearest, &mut drawn);

@@ -38,8 +38,8 @@ impl Partition {
                 }
             }
         });
-        for c in 0..k {
-            partition.volumes[c] = internal[c] + partition.cuts[c];
+        for ((volume, internal), cut) in partition.volumes.iter_mut().zip(internal).zip(&partition.cuts) {
+            *volume = internal + cut;
         }
         partition
     }

@@ -45,7 +45,7 @@ impl Masks {
     /// Adam moves the cut weights too, so at the next choice each stands one step away from zero, and comes back if that
     /// is more than the threshold, as in tensorflow-model-optimization 0.1.1.
     pub fn before_step(&mut self, weights: &mut [Tensor], schedule: &PruningSchedule, step: usize, steps: usize) {
-        if step % schedule.every == 0 {
+        if step.is_multiple_of(schedule.every) {
             let sparsity = schedule.sparsity(step, steps);
             self.0 = weights.iter().map(|w| mask(w, sparsity)).collect();
         }
@@ -100,7 +100,7 @@ mod tests {
         masks.before_step(&mut weights, &schedule, 0, 100);
         let values = |w: &[Tensor]| Vec::<f32>::try_from(&w[0].detach()).expect("one dimension");
         assert_eq!(values(&weights), [0.0, -2.0, 3.0, 0.0, -2.0, 0.0]);
-        tch::no_grad(|| weights[0].detach().g_add_scalar_(0.1));
+        let _ = tch::no_grad(|| weights[0].detach().g_add_scalar_(0.1));
         masks.before_step(&mut weights, &schedule, 1, 100);
         assert_eq!(sparsity(&weights), 0.5);
     }
