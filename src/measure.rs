@@ -80,7 +80,7 @@ pub struct NullInfo {
 /// Something to know before believing the number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `few-points`, `no-layers`, `constant-null`, `converted`.
+    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `few-points`, `no-layers`, `constant-null`, `device`.
     pub code: String,
     /// For people.
     pub message: String,
@@ -316,8 +316,8 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
         warn(
             "unbalanced",
             format!(
-                "one cluster holds {:.0} % of the volume and the other {} share the rest: the n-cut is low by shedding \
-                 crumbs ({:.1} effective clusters of {k}, Q = {:.3})",
+                "one cluster holds {:.0} % of the volume and the other {} share the rest, so the n-cut does not speak of \
+                 parts of comparable size ({:.1} effective clusters of {k}, Q = {:.3})",
                 100.0 * largest,
                 k - 1,
                 partition.effective_clusters(),

@@ -231,7 +231,7 @@ fn conditions(experiment: &Experiment, set: &[Assignment]) -> Vec<Condition> {
 }
 
 /// A value for names and tables.
-fn readable(value: &serde_json::Value) -> String {
+pub(crate) fn readable(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(list) => list.iter().map(readable).collect::<Vec<_>>().join("-"),

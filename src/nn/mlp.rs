@@ -73,7 +73,7 @@ impl Mlp {
             if layer < last {
                 x = x.relu();
                 if let Some(DropoutMasks(masks)) = dropout {
-                    x *= &masks[layer];
+                    x = x.g_mul(&masks[layer]);
                 }
             }
         }

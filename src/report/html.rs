@@ -4,7 +4,6 @@ use super::Condition;
 use super::text;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
-use crate::experiment::store::condition_name;
 use crate::measure::Measurement;
 use std::fmt::Write;
 
@@ -134,6 +133,14 @@ pub fn measurement(m: &Measurement) -> String {
     page(&model.map_or("measurement".into(), |x| format!("Clusterability of {}", x.path)), &body)
 }
 
+/// The settings that the experiment varies, or its name.
+fn varied(run: &Run) -> String {
+    match run.varied.is_empty() {
+        true => run.experiment.clone(),
+        false => run.varied.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// A grid's conditions, and the null distributions of its runs.
 pub fn grid(conditions: &[Condition], results: &[(Run, RunResult)]) -> String {
     let rows: Vec<Vec<String>> = text::rows(conditions).into_iter().map(|row| row.to_vec()).collect();
@@ -147,7 +154,7 @@ pub fn grid(conditions: &[Condition], results: &[(Run, RunResult)]) -> String {
         for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
             if let Some(end) = end {
                 let m = &end.measurement;
-                let caption = format!("{} r{}, {state}: {}", condition_name(run), run.replicate, p_and_z(m));
+                let caption = format!("{} r{}, {state}: {}", varied(run), run.replicate, p_and_z(m));
                 body.push_str(&null_histogram(m, &caption));
             }
         }
@@ -157,7 +164,7 @@ pub fn grid(conditions: &[Condition], results: &[(Run, RunResult)]) -> String {
     for (run, result) in results {
         for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
             for warning in end.iter().flat_map(|end| &end.measurement.warnings) {
-                warned.push(format!("{} r{}, {state}: {}", condition_name(run), run.replicate, warning.message));
+                warned.push(format!("{} r{}, {state}: {}", varied(run), run.replicate, warning.message));
             }
         }
     }

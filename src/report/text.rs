@@ -1,17 +1,15 @@
 //! Conditions as tables, for a terminal and in Markdown.
 
 use super::{Condition, Figure, Figures};
+use crate::experiment::grid::readable;
 
 pub(super) const HEADER: [&str; 10] =
     ["condition", "state", "n", "n-cut", "published", "shuffled", "published", "Z", "test acc.", "published"];
 
 /// The settings that vary, as `dropout=0.5`, with the experiment's name before them.
 fn name(condition: &Condition) -> String {
-    let settings: Vec<String> = condition
-        .settings
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.to_string().replace('"', "")))
-        .collect();
+    let settings: Vec<String> =
+        condition.settings.iter().map(|(name, value)| format!("{name}={}", readable(value))).collect();
     format!("{} {}", condition.experiment, settings.join(" ")).trim().to_string()
 }
 

@@ -239,3 +239,63 @@ fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
     let pixels = dataset.train.height * dataset.train.width;
     std::iter::once(pixels).chain(params.hidden.iter().copied()).chain([dataset.classes]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trainer() -> Trainer {
+        let params = TrainParams {
+            hidden: vec![64, 32],
+            epochs: 2,
+            pruning_epochs: 2,
+            batch_size: 60,
+            learning_rate: 3e-3,
+            dropout: 0.25,
+            l1: 1e-5,
+            l2: 1e-5,
+            pruning: PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: 3 },
+            seed: 11,
+        };
+        let dataset = crate::data::load("mnist-sample", std::path::Path::new("")).unwrap();
+        Trainer::new(params, &dataset, 2000, Device::Cpu)
+    }
+
+    fn weights(trainer: &Trainer) -> Vec<Vec<f64>> {
+        trainer.network.weight_matrices().into_iter().map(|(_, weight)| weight.into_iter().collect()).collect()
+    }
+
+    #[test]
+    fn learns_and_ends_at_the_final_sparsity() {
+        let mut trainer = trainer();
+        let records: Vec<EpochRecord> = (0..4).map(|_| trainer.epoch(|_| ())).collect();
+        assert!(records[0].loss > 1.5 && records[1].test_accuracy > 0.7, "{records:?}");
+        assert!(!records[1].pruning && records[2].pruning && records[1].sparsity < 1e-3);
+        for weight in weights(&trainer) {
+            let zeros = weight.iter().filter(|w| **w == 0.0).count();
+            let kept = (weight.len() as f64 * (1.0 - trainer.params.pruning.sparsity(66, 68))).round() as usize;
+            assert_eq!(weight.len() - zeros, kept);
+        }
+    }
+
+    /// Wherever a run is taken up again, it ends with the same bits.
+    #[test]
+    fn going_on_from_a_checkpoint_changes_nothing() {
+        let mut whole = trainer();
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = Vec::new();
+        for epoch in 1..=4 {
+            records.push(whole.epoch(|_| ()));
+            whole.save_checkpoint(&folder.path().join(format!("{epoch}")), &records).unwrap();
+        }
+        for epoch in 1..4 {
+            let mut taken_up = trainer();
+            let mut again = taken_up.load_checkpoint(&folder.path().join(format!("{epoch}"))).unwrap();
+            while taken_up.epochs_done() < 4 {
+                again.push(taken_up.epoch(|_| ()));
+            }
+            assert_eq!(again, records);
+            assert_eq!(weights(&taken_up), weights(&whole));
+        }
+    }
+}
