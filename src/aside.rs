@@ -1,12 +1,15 @@
 //! A file written aside and renamed when it is whole, so that nothing half-written has a final name.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::InputError;
+
+/// How the names of files begin that have no final name yet.
+pub(crate) const PREFIX: &str = ".ncut-";
 
 /// A nameless file in the folder of its final name; gone if dropped before [`Aside::rename`].
 pub(crate) struct Aside {
@@ -22,7 +25,7 @@ impl Aside {
         // "" is the parent of a bare file name
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".ncut-");
+        builder.prefix(PREFIX);
         // tempfile's own are readable by the owner only; these are narrowed by the umask, as of any other file
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -57,20 +60,41 @@ impl Aside {
     }
 }
 
-/// Writes `bytes` to `path` so that the name holds either what it held before or all of them.
+/// Lets `write` fill the file of name `path`, so that the name holds either what it held before or all of it.
+///
+/// Links are followed. What is no regular file (a pipe, a terminal, `/dev/null`) is written to, not replaced.
 ///
 /// # Errors
 ///
 /// The folder does not exist or cannot be written to; the disk is full.
+pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), InputError> {
+    let io = |error| InputError::io(path, &error);
+    let name = path.file_name().ok_or_else(|| InputError::new(path.display(), "names no file", "name a file"))?;
+    let there = std::fs::metadata(path);
+    if there.as_ref().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        let mut whole = tempfile::tempfile().map_err(io)?;
+        write(&mut whole).and_then(|()| whole.rewind()).map_err(io)?;
+        let mut target = File::options().write(true).open(path).map_err(io)?;
+        io::copy(&mut whole, &mut target).and_then(|_| target.flush()).map_err(io)?;
+        return Ok(());
+    }
+    let target = match there {
+        Ok(_) if path.is_symlink() => path.canonicalize().map_err(io)?,
+        _ => path.to_path_buf(),
+    };
+    let mut aside = Aside::new(target.parent().unwrap_or(Path::new("")))?;
+    write(aside.file()).map_err(io)?;
+    aside.rename(target.file_name().unwrap_or(name))
+}
+
+/// [`write_with`] of `bytes`.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), InputError> {
-    let mut aside = Aside::new(path.parent().unwrap_or(Path::new("")))?;
-    aside.file().write_all(bytes).map_err(|e| InputError::io(path, &e))?;
-    aside.rename(path.file_name().unwrap_or_default())
+    write_with(path, |file| file.write_all(bytes))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::Write as _;
 
     use super::*;
 

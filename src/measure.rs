@@ -5,7 +5,7 @@ use crate::graph::{NeuronGraph, NodeSet};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
-use crate::stats::null::null_distribution;
+use crate::stats::null::{NullError, null_distribution};
 use crate::stats::permutation::{mean_and_sd, p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
@@ -185,12 +185,20 @@ pub enum MeasureError {
     /// Clustering failed.
     #[error(transparent)]
     Eigenvectors(#[from] EigshError),
+    /// A shuffle could not be clustered.
+    #[error(transparent)]
+    Null(#[from] NullError),
 }
 
 impl MeasureError {
     /// Whether the user's input is at fault.
     pub fn is_input(&self) -> bool {
-        matches!(self, Self::NoEdges | Self::Eigenvectors(EigshError::TooMany { .. }))
+        match self {
+            Self::NoEdges => true,
+            Self::Eigenvectors(error) | Self::Null(NullError { source: error, .. }) => {
+                matches!(error, EigshError::TooMany { .. })
+            }
+        }
     }
 }
 

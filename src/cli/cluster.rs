@@ -15,6 +15,7 @@ use std::time::Instant;
 /// Measure any weighted undirected graph. It is compared with shuffles only if GRAPH.layers.json lies beside it, as
 /// `ncut graph` writes it.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Cluster {
     /// Matrix Market .mtx, or SciPy CSR .npz
     graph: PathBuf,

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 /// List, download and look at data sets.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Data {
     #[command(subcommand)]
     command: Command,
@@ -63,10 +64,10 @@ impl Data {
                 print(&text)?;
             }
             Command::Fetch { name, from } => {
-                let mut show = |event: Progress| match event {
-                    Progress::Wrong { path, problem } => eprintln!("{}: {problem}; it is replaced", path.display()),
-                    Progress::Failed { from, problem } => eprintln!("{from}: {problem}; trying the next"),
-                    _ => {}
+                let mut show = |event: Progress| {
+                    if let Progress::Wrong { path, problem } = event {
+                        super::note(&format!("{}: {problem}; it is replaced", path.display()));
+                    }
                 };
                 let report = fetch(name, &dir, from.as_deref(), &mut show)?;
                 if report.files.is_empty() {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 /// Write a network's graph, and FILE.layers.json with the name, first node and size of each layer.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Graph {
     /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
     model: PathBuf,
@@ -25,8 +26,8 @@ impl Graph {
             first_node,
             size: set.size,
         });
-        write_layers(&self.output, &ranges.collect::<Vec<_>>())?;
         write_graph(&self.output, graph.adjacency().view())?;
+        write_layers(&self.output, &ranges.collect::<Vec<_>>())?;
         let line = format!("{}: {} nodes, {} edges\n", self.output.display(), graph.nodes(), graph.edges());
         super::print(&line)?;
         Ok(ExitCode::SUCCESS)

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 /// Measure a network: its clusters, n-cut, null distribution, p and Z.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Measure {
     /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
     model: PathBuf,

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 /// crosses between them (the n-cut) with the same network's weights shuffled.
 #[derive(Debug, Parser)]
 #[command(name = "ncut", version = crate::VERSION, propagate_version = true, max_term_width = 110)]
+#[command(allow_negative_numbers = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -79,7 +80,7 @@ pub fn main() -> ExitCode {
         let text = payload.downcast_ref::<&str>().map(|s| s.to_string()).or(payload.downcast_ref::<String>().cloned());
         let text = text.unwrap_or_default();
         let line = text.lines().next().unwrap_or_default();
-        let _ = writeln!(std::io::stderr(), "ncut: a fault of ours{place}: {line}");
+        note(&format!("ncut: a fault of ours{place}: {line}"));
     }));
     match std::panic::catch_unwind(|| start(std::env::args_os().collect())) {
         Ok(code) => code,
@@ -90,13 +91,17 @@ pub fn main() -> ExitCode {
 fn start(arguments: Vec<std::ffi::OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            note("ncut: no command is given (see --help)");
+            return ExitCode::from(1);
+        }
         Err(error) if error.use_stderr() => {
             // clap's first paragraph says what is wrong, its tips what to do
             let text = error.to_string();
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
             let line = lines.collect::<Vec<_>>().join(" ");
             let line = line.strip_prefix("error: ").unwrap_or(&line).replace("For more information, try '--help'.", "");
-            let _ = writeln!(std::io::stderr(), "ncut: {} (see --help)", line.trim().trim_end_matches('.'));
+            note(&format!("ncut: {} (see --help)", line.trim().trim_end_matches('.')));
             return ExitCode::from(1);
         }
         Err(help) => {
@@ -112,7 +117,7 @@ fn start(arguments: Vec<std::ffi::OsString>) -> ExitCode {
                 return ExitCode::SUCCESS; // whoever read our output has seen enough
             }
             let line = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
-            let _ = writeln!(std::io::stderr(), "ncut: {line}");
+            note(&format!("ncut: {line}"));
             ExitCode::from(if is_input(&error) { 1 } else { 2 })
         }
     }
@@ -145,7 +150,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 /// Starts this program again with a libtorch that has CUDA, if one is asked for and this one has none.
 fn preload_cuda(device: &str) -> anyhow::Result<()> {
     const AGAIN: &str = "NCUT_CUDA_PRELOADED";
-    if device == "cpu" || std::env::var_os(AGAIN).is_some() || device::device(device).is_ok() {
+    if !device.starts_with("cuda") || std::env::var_os(AGAIN).is_some() || device::device(device).is_ok() {
         return Ok(());
     }
     let Some(dir) = device::find_cuda() else { return Ok(()) };
@@ -166,10 +171,17 @@ fn preload_cuda(device: &str) -> anyhow::Result<()> {
 }
 
 /// Prints to standard output.
-fn print(text: &str) -> std::io::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(InputError::io(Path::new("standard output"), &e).into()),
+        printed => Ok(printed?),
+    }
+}
+
+/// A line on standard error; whether anybody reads it is no concern of ours.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Writes JSON to `path`, or to standard output if it is `-`.

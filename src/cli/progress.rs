@@ -58,7 +58,7 @@ impl GridProgress {
             true => {
                 let _ = self.bars.println(text);
             }
-            false => eprintln!("{text}"),
+            false => super::note(text),
         }
     }
 
@@ -121,7 +121,13 @@ impl Observer for GridProgress {
         let done = record.epoch - state.done_at_start;
         let left = state.start.elapsed().as_secs_f64() / done as f64 * (state.total - record.epoch) as f64;
         if !self.terminal {
-            eprintln!("{}: epoch {}/{}: {}, {left:.0} s left", label(run), record.epoch, state.total, state.last);
+            super::note(&format!(
+                "{}: epoch {}/{}: {}, {left:.0} s left",
+                label(run),
+                record.epoch,
+                state.total,
+                state.last
+            ));
         }
     }
 
@@ -133,7 +139,7 @@ impl Observer for GridProgress {
             bar.set_message(format!("measuring {state}"));
         }
         if !self.terminal {
-            eprintln!("{}: measuring {state} against {shuffles} shuffles", label(run));
+            super::note(&format!("{}: measuring {state} against {shuffles} shuffles", label(run)));
         }
     }
 

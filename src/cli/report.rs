@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 /// Collect the results of a grid file's runs: one line a condition and state, with published values where there are.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Report {
     #[command(flatten)]
     grid: GridOptions,

@@ -3,7 +3,7 @@
 use super::Global;
 use super::progress::GridProgress;
 use crate::experiment::grid::{Run as GridRun, Selection, runs};
-use crate::experiment::run::{Context, RunError, execute};
+use crate::experiment::run::{Context, RunError, check, execute};
 use crate::experiment::store::RunDirectory;
 use crate::measure::MeasureError;
 use crate::train::device;
@@ -17,6 +17,7 @@ use std::time::Instant;
 
 /// Train and measure the runs of a grid file that are not done yet.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Run {
     #[command(flatten)]
     grid: GridOptions,
@@ -29,7 +30,7 @@ pub(super) struct Run {
 #[derive(Debug, Args)]
 pub(super) struct GridOptions {
     /// The grid file
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Only these experiments
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
@@ -57,11 +58,13 @@ impl Run {
         // Small products gain little from two threads, and with one a network does not depend on how many there are.
         tch::set_num_threads(1);
         let context = Context::new(global.data_dir(), self.grid.out.clone(), device::device(&global.device)?);
-        let missing: Vec<&GridRun> =
-            runs.iter().filter(|run| !RunDirectory::new(&context.out, run).is_done()).collect();
-        let progress = GridProgress::new(runs.len(), runs.len() - missing.len());
-        if missing.len() < runs.len() {
-            progress.line(&format!("{} of {} runs are done already", runs.len() - missing.len(), runs.len()));
+        let (done, missing): (Vec<&GridRun>, Vec<&GridRun>) =
+            runs.iter().partition(|run| RunDirectory::new(&context.out, run).is_done());
+        check(&missing, &context, &self.grid.file)?;
+        done.iter().for_each(|run| RunDirectory::new(&context.out, run).tidy());
+        let progress = GridProgress::new(runs.len(), done.len());
+        if !done.is_empty() {
+            progress.line(&format!("{} of {} runs are done already", done.len(), runs.len()));
         }
         let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
         let failures = work(&missing, jobs, &context, &progress);
@@ -76,11 +79,11 @@ impl Run {
             return Ok(ExitCode::SUCCESS);
         }
         let input = failures.iter().all(is_input);
-        eprintln!(
+        super::note(&format!(
             "ncut: {} of {} runs failed; mend the cause and run this again: what is done stays",
             failures.len(),
             runs.len()
-        );
+        ));
         Ok(ExitCode::from(if input { 1 } else { 2 }))
     }
 }

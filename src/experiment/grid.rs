@@ -11,7 +11,7 @@
 use super::settings::{Assignment, Axes, Settings};
 use crate::InputError;
 use crate::names::nearest;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
@@ -120,6 +120,34 @@ impl<'de> Deserialize<'de> for Seeds {
     }
 }
 
+/// The name of an experiment that is not among those before it, checked where it stands.
+struct NewName<'a>(&'a [(String, Experiment)]);
+
+impl<'de> DeserializeSeed<'de> for NewName<'_> {
+    type Value = String;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NewName<'_> {
+    type Value = String;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the name of an experiment")
+    }
+    fn visit_str<E: Error>(self, name: &str) -> Result<String, E> {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
+            let remedy = "names become directories: use letters, digits, '-', '_' and '.'";
+            return Err(E::custom(format!("experiment '{name}' has no fit name; {remedy}")));
+        }
+        if self.0.iter().any(|(other, _)| other == name) {
+            return Err(E::custom(format!("experiment '{name}' stands there twice; rename one")));
+        }
+        Ok(name.into())
+    }
+}
+
 impl<'de> Deserialize<'de> for Experiments {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Form;
@@ -130,15 +158,7 @@ impl<'de> Deserialize<'de> for Experiments {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Experiments, A::Error> {
                 let mut experiments: Vec<(String, Experiment)> = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-                    if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
-                        let reason = "names become directories: use letters, digits, '-', '_' and '.'";
-                        return Err(A::Error::custom(format!("experiment '{name}': {reason}")));
-                    }
-                    if experiments.iter().any(|(other, _)| *other == name) {
-                        return Err(A::Error::custom(format!("experiment '{name}' stands there twice")));
-                    }
+                while let Some(name) = map.next_key_seed(NewName(&experiments))? {
                     experiments.push((name, map.next_value()?));
                 }
                 Ok(Experiments(experiments))
@@ -158,8 +178,11 @@ impl<'de> Deserialize<'de> for Experiments {
 pub fn runs(path: &Path, selection: &Selection) -> Result<Vec<Run>, InputError> {
     let bytes = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
     let text = String::from_utf8(bytes).map_err(|e| {
-        let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
-        InputError::new(format!("{}:{line}", path.display()), "is not UTF-8 text", "save it as UTF-8")
+        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let column =
+            1 + String::from_utf8_lossy(before.rsplit(|b| *b == b'\n').next().unwrap_or_default()).chars().count();
+        InputError::new(format!("{}:{line}:{column}", path.display()), "is not UTF-8 text", "save it as UTF-8")
     })?;
     let file: GridFile = serde_yaml::from_str(&text).map_err(|e| explain(&path.display().to_string(), &text, &e))?;
     let Experiments(experiments) = file.experiments;
@@ -306,9 +329,10 @@ mod tests {
             ("experiments:\n  a:\n    fixed:\n      dropout: 1.5\n", "grid.yaml:4:16", "1.5 is not a number in [0, 1)"),
             ("experiments:\n  a:\n    fixed: {dataset: mnits}\n", "grid.yaml:3:22", "did you mean 'mnist'?"),
             ("experiments:\n  a: {seeds: 0}\n", "grid.yaml:2:14", "0 replicates"),
-            ("experiments:\n  a: {}\n  a: {}\n", "grid.yaml:", "twice"),
+            ("experiments:\n  a: {}\n  a: {}\n", "grid.yaml:3:3", "twice"),
             ("experimnets:\n  a: {}\n", "grid.yaml:1:1", "did you mean 'experiments'?"),
-            ("experiments:\n  a: {grid: {dropout: []}}\n", "grid.yaml", "has no runs"),
+            ("experiments:\n  a: {grid: {dropout: []}}\n", "grid.yaml:2:23", "an axis without values"),
+            ("experiments:\n  a: {fixed: {epochs: }}\n", "grid.yaml:2:", "epochs"),
             ("experiments:\n\t a: {}\n", "grid.yaml:", "tab"),
             ("", "grid.yaml", "experiments"),
         ] {

@@ -38,10 +38,10 @@ pub struct EndState {
     pub sparsity: f64,
 }
 
-/// Seconds that a run took; training interrupted and taken up again is added up.
+/// Seconds that a run took since it was last taken up.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RunTiming {
-    /// Training since the run was last taken up.
+    /// Training.
     pub train: f64,
     /// Both measurements.
     pub measure: f64,
@@ -118,6 +118,32 @@ impl Context {
     }
 }
 
+/// Finds what would make runs fail before the first one starts: an output directory that cannot be made, a data set that
+/// is not there, more examples than it has, more clusters than the network has nodes.
+///
+/// # Errors
+///
+/// The first such fault; `file` is the grid file, for its place.
+pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputError> {
+    std::fs::create_dir_all(&context.out).map_err(|e| InputError::io(&context.out, &e))?;
+    for run in runs {
+        let dataset = context.dataset(run.settings.dataset.as_str())?;
+        let place = |setting: &str| format!("{}: {}: {setting}", file.display(), run.experiment);
+        let (wanted, available) = (run.settings.n_train.map_or(0, |n| n.get()), dataset.train.len());
+        if wanted > available {
+            let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
+            return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));
+        }
+        let hidden: usize = run.settings.hidden.iter().map(|width| width.get()).sum();
+        let nodes = dataset.train.height * dataset.train.width + hidden + dataset.classes;
+        if run.settings.clusters.get() >= nodes {
+            let problem = format!("{} clusters of a network of {nodes} neurons", run.settings.clusters);
+            return Err(InputError::new(place("clusters"), problem, format!("use at most {}", nodes - 1)));
+        }
+    }
+    Ok(())
+}
+
 /// Does `run`, or what is left of it, and writes its result. A run that is done is not touched.
 ///
 /// Training goes on from the last epoch's checkpoint; the result is the same as without interruption.
@@ -125,9 +151,14 @@ impl Context {
 /// # Errors
 ///
 /// [`RunError`]; what was done stays.
+///
+/// # Panics
+///
+/// If [`check`] would have found fault with the run.
 pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result<(), RunError> {
     let directory = RunDirectory::new(&context.out, run);
     if directory.is_done() {
+        directory.tidy();
         return Ok(());
     }
     let dataset = context.dataset(run.settings.dataset.as_str())?;
@@ -150,7 +181,7 @@ pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result
     log(&directory, &format!("done in {total:.1} s"))?;
     let json = serde_json::to_vec_pretty(&result).unwrap_or_default();
     aside::write(&directory.result(), &json)?;
-    let _ = std::fs::remove_file(directory.checkpoint());
+    directory.tidy();
     Ok(())
 }
 
@@ -163,12 +194,7 @@ fn train(
     observer: &impl Observer,
 ) -> Result<Vec<EpochRecord>, RunError> {
     let settings = &run.settings;
-    let available = dataset.train.len();
-    let n_train = settings.n_train.map_or(available, |n| n.get());
-    if n_train > available {
-        let problem = format!("{n_train} training examples, but {} has {available}", dataset.name);
-        return Err(InputError::new(format!("{}: n_train", run.experiment), problem, "use fewer").into());
-    }
+    let n_train = settings.n_train.map_or(dataset.train.len(), |n| n.get());
     let mut trainer = Trainer::new(settings.train_params(seed(run)), dataset, n_train, context.device);
     let mut records = Vec::new();
     if directory.checkpoint().exists() {

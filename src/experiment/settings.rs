@@ -147,7 +147,9 @@ macro_rules! settings {
         /// Some settings, as in a `fixed` block or `--set`.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub struct Assignment { $($(#[doc = $doc])+ pub $name: Option<$type>,)+ }
+        pub struct Assignment {
+            $($(#[doc = $doc])+ #[serde(deserialize_with = "given")] pub $name: Option<$type>,)+
+        }
 
         impl Assignment {
             /// Overwrites what is given.
@@ -159,7 +161,9 @@ macro_rules! settings {
         /// Lists of values, as in a `grid` block.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub struct Axes { $($(#[doc = $doc])+ pub $name: Option<Vec<$type>>,)+ }
+        pub struct Axes {
+            $($(#[doc = $doc])+ #[serde(deserialize_with = "values")] pub $name: Option<Vec<$type>>,)+
+        }
 
         impl Axes {
             /// Each axis as its name and its assignments, in the order of [`Settings`].
@@ -176,6 +180,33 @@ macro_rules! settings {
         /// The names of all settings.
         pub const NAMES: &[&str] = &[$(stringify!($name)),+];
     };
+}
+
+/// A key that stands there has a value: `epochs:` alone is a mistake, not a default.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A list with at least one value.
+fn values<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
+    struct List<T>(std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a list of values")
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut values = Vec::new();
+            while let Some(value) = list.next_element()? {
+                values.push(value);
+            }
+            match values.is_empty() {
+                true => Err(de::Error::custom("an axis without values; give it one, or leave it out")),
+                false => Ok(values),
+            }
+        }
+    }
+    deserializer.deserialize_seq(List(std::marker::PhantomData)).map(Some)
 }
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;

@@ -12,6 +12,7 @@
 
 use super::grid::Run;
 use super::settings::Settings;
+use crate::aside;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -94,6 +95,16 @@ impl RunDirectory {
     /// What happened when.
     pub fn log(&self) -> PathBuf {
         self.0.join("log.txt")
+    }
+
+    /// Removes what only an unfinished run needs, and what killed attempts left of files that never got their name.
+    pub fn tidy(&self) {
+        let _ = std::fs::remove_file(self.checkpoint());
+        for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(aside::PREFIX) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Whether the result is there.

@@ -13,7 +13,7 @@ use std::path::Path;
 use sprs::{CsMatI, CsMatViewI};
 
 use crate::InputError;
-use crate::aside::Aside;
+use crate::aside::write_with;
 use crate::model::open_regular;
 
 pub use layers::{LayerRange, LayersFile, read_layers, write_layers};
@@ -74,8 +74,8 @@ pub fn read_graph(path: &Path) -> Result<CsMatI<f64, u32>, InputError> {
 /// If the extension is another, or the file cannot be written.
 pub fn write_graph(path: &Path, adjacency: CsMatViewI<f64, u32>) -> Result<(), InputError> {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("npz") => write_atomically(path, |file| csr_npz::write(file, adjacency)),
-        Some("mtx") => write_atomically(path, |file| matrix_market::write(file, adjacency)),
+        Some("npz") => write_with(path, |file| buffered(file, |out| csr_npz::write(out, adjacency))),
+        Some("mtx") => write_with(path, |file| buffered(file, |out| matrix_market::write(out, adjacency))),
         _ => {
             let problem = "has none of the extensions of graph files";
             Err(InputError::new(path.display(), problem, "let its name end in .npz or .mtx"))
@@ -83,18 +83,13 @@ pub fn write_graph(path: &Path, adjacency: CsMatViewI<f64, u32>) -> Result<(), I
     }
 }
 
-/// Runs `write` on a file aside, which gets its name when it is whole and on disk.
-fn write_atomically(
-    path: &Path,
+fn buffered(
+    file: &mut File,
     write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>,
-) -> Result<(), InputError> {
-    let io = |error| InputError::io(path, &error);
-    let name = path.file_name().ok_or_else(|| InputError::new(path.display(), "names no file", "name a file"))?;
-    let mut aside = Aside::new(path.parent().unwrap_or(Path::new("")))?;
-    let mut buffered = BufWriter::new(aside.file());
-    write(&mut buffered).and_then(|()| buffered.flush()).map_err(io)?;
-    drop(buffered);
-    aside.rename(name)
+) -> std::io::Result<()> {
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    out.flush()
 }
 
 /// Number of nodes of an `rows` by `columns` matrix, if the file can have so many.

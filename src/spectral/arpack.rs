@@ -46,7 +46,8 @@ fn basis_size(wanted: usize, free: usize) -> usize {
 
 /// Whether the iteration has room for `wanted` pairs in a space of `free` dimensions.
 pub(super) fn fits(wanted: usize, free: usize) -> bool {
-    wanted + 1 < basis_size(wanted, free)
+    let basis = basis_size(wanted, free);
+    wanted + 1 < basis && basis < free
 }
 
 /// The `wanted` smallest eigenvalues of L_sym after those of the components, ascending, with unit vectors.
@@ -73,6 +74,10 @@ pub(super) fn smallest(
             project.remove(y);
         };
         let (nu, vectors) = iterate(n, left, basis_size(left, free - pairs.len()), start, solve)?;
+        if nu.is_empty() {
+            let converged = pairs.into_iter().map(|(value, _)| value).collect();
+            return Err(EigshError::NotConverged { solver: "arpack", wanted, converged, residual: None });
+        }
         project.found.extend(vectors.iter().cloned());
         pairs.extend(nu.iter().map(|nu| SHIFT + 1.0 / nu).zip(vectors));
     }
@@ -131,7 +136,7 @@ impl<'a> Projection<'a> {
 
 /// Drives the reverse communication of dsaupd (mode 3, largest magnitude) with `solve(x, y)`: y = (L_sym − σI)⁻¹ x.
 ///
-/// Returns the ν and their vectors: `nev` of them, or fewer if the start vector's space holds no more.
+/// Returns the ν and their vectors: `nev` of them, or fewer, at least one, if the start vector's space holds no more.
 fn iterate(
     n: usize,
     nev: usize,
@@ -153,7 +158,6 @@ fn iterate(
     let mut ipntr = [0i32; 11];
     let (mut ido, mut info) = (0i32, 1i32); // info = 1: resid holds the start vector
     let tol = 0.0;
-    let mut products = 0;
     loop {
         // SAFETY: every array has the length that dsaupd's documentation asks for (resid n, v n·ncv, workd 3n, workl
         // ncv² + 8ncv, iparam and ipntr 11), all live across the call, and the lock keeps its SAVE variables ours.
@@ -182,7 +186,6 @@ fn iterate(
             -1 | 1 => {
                 let input = workd[x - 1..x - 1 + n].to_vec();
                 solve(&input, &mut workd[y - 1..y - 1 + n]);
-                products += 1;
             }
             2 => workd.copy_within(x - 1..x - 1 + n, y - 1),
             _ => break,
@@ -227,17 +230,6 @@ fn iterate(
         }
     }
     let nu: Vec<f64> = d.iter().map(|d| 1.0 / d).collect();
-    const RESTARTS_USED_UP: i32 = 1;
-    if found == 0 || (found < nev && info == RESTARTS_USED_UP) {
-        let converged = nu.into_iter().take(found).map(|nu| SHIFT + 1.0 / nu).collect();
-        return Err(EigshError::NotConverged {
-            solver: "arpack",
-            wanted: nev,
-            converged,
-            products,
-            residual: f64::NAN,
-        });
-    }
     if extract_info != 0 {
         return Err(EigshError::Arpack {
             routine: "dseupd",

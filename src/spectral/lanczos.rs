@@ -149,8 +149,7 @@ pub fn largest(
                         .filter(|(_, r)| **r <= params.tolerance)
                         .map(|(v, _)| *v)
                         .collect(),
-                    products,
-                    residual: worst,
+                    residual: Some(worst),
                 }),
             };
         }

@@ -52,6 +52,17 @@ impl Masks {
         self.apply(weights);
     }
 
+    /// Cuts what is left to cut after the last step, if the schedule's end fell between two choices.
+    pub fn finish(&mut self, weights: &mut [Tensor], schedule: &PruningSchedule) {
+        for (weight, chosen) in weights.iter().zip(&mut self.0) {
+            let kept = kept(weight, schedule.final_sparsity);
+            if chosen.sum(Kind::Int64).int64_value(&[]) > kept as i64 {
+                *chosen = mask(weight, schedule.final_sparsity);
+            }
+        }
+        self.apply(weights);
+    }
+
     /// Sets the cut weights to zero.
     pub fn apply(&self, weights: &mut [Tensor]) {
         tch::no_grad(|| {
@@ -62,11 +73,15 @@ impl Masks {
     }
 }
 
+fn kept(weight: &Tensor, sparsity: f64) -> usize {
+    (weight.numel() as f64 * (1.0 - sparsity)).round() as usize
+}
+
 /// 1 for the `round(size (1 − sparsity))` largest magnitudes and their ties, 0 for the others.
 fn mask(weight: &Tensor, sparsity: f64) -> Tensor {
     let magnitudes = weight.detach().abs();
     let size = magnitudes.numel();
-    let kept = (size as f64 * (1.0 - sparsity)).round() as usize;
+    let kept = kept(weight, sparsity);
     if kept == 0 {
         return magnitudes.zeros_like();
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::write_atomically;
 use crate::InputError;
+use crate::aside::write_with;
 use crate::model::open_regular;
 
 /// No network has layers enough to fill this.
@@ -84,7 +84,7 @@ pub fn read_layers(graph_path: &Path, nodes: usize) -> Result<Option<Vec<LayerRa
 ///
 /// If the file cannot be written.
 pub fn write_layers(graph_path: &Path, layers: &[LayerRange]) -> Result<(), InputError> {
-    write_atomically(&beside(graph_path), |file| {
+    write_with(&beside(graph_path), |file| {
         serde_json::to_writer_pretty(&mut *file, layers)?;
         file.write_all(b"\n")
     })

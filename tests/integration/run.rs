@@ -1,0 +1,310 @@
+//! `ncut run` and `ncut report`: what lies in a run's directory, and what is done again and what is not.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::SystemTime;
+
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+use crate::harness::{BINARY, Work, assert_all_close, assert_close, keys, mean, names, number, numbers, sd, without};
+
+const FIXED: &str =
+    "{dataset: mnist-sample, hidden: [16], epochs: 2, pruning_epochs: 2, n_train: 256, shuffles: 5, clusters: 3}";
+
+fn grid(experiment: &str, rest: &str) -> String {
+    format!("  {experiment}:\n    fixed: {FIXED}\n{rest}")
+}
+
+fn work_with_grid(rest: &str) -> Work {
+    let work = Work::new();
+    work.write("grid.yaml", format!("experiments:\n{}", grid("tiny", rest)));
+    work
+}
+
+/// Directories of runs, as `condition/replicate`, with the condition's hash left out.
+fn runs(experiment: &Path) -> BTreeMap<String, PathBuf> {
+    let conditions = names(experiment).into_iter().filter(|name| experiment.join(name).is_dir());
+    conditions
+        .flat_map(|condition| {
+            let folder = experiment.join(&condition);
+            let (readable, hash) = condition.rsplit_once('-').unwrap();
+            assert!(hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{condition}");
+            let readable = readable.to_string();
+            names(&folder).into_iter().map(move |r| (format!("{readable}/{r}"), folder.join(r)))
+        })
+        .collect()
+}
+
+fn result(run: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(run.join("result.json")).unwrap()).unwrap()
+}
+
+fn modified(run: &Path) -> SystemTime {
+    run.join("result.json").metadata().unwrap().modified().unwrap()
+}
+
+fn metrics(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Zeros of each matrix of a network, and its size.
+fn zeros(file: &Path) -> Vec<(usize, usize)> {
+    let bytes = std::fs::read(file).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut names: Vec<_> = tensors.names().into_iter().filter(|name| name.ends_with("weight")).collect();
+    names.sort_unstable();
+    let count = |name: &str| {
+        let values = tensors.tensor(name).unwrap();
+        let floats = values.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+        (floats.clone().filter(|x| *x == 0.0).count(), floats.count())
+    };
+    names.into_iter().map(count).collect()
+}
+
+#[test]
+fn a_run_leaves_the_files_of_the_contract() {
+    let work = work_with_grid("");
+    let output = work.ncut(&["run", "grid.yaml"]).ok();
+    assert!(output.stdout.contains("tiny") && output.stdout.contains("runs/tiny/report.html"), "{output}");
+    let found = runs(&work.path("runs/tiny"));
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["default/r0"]);
+    let run = &found["default/r0"];
+    let files =
+        ["config.yaml", "log.txt", "metrics.jsonl", "pruned.safetensors", "result.json", "unpruned.safetensors"];
+    assert_eq!(names(run), files);
+
+    let result = result(run);
+    assert_eq!(keys(&result), ["pruned", "replicate", "settings", "timing_s", "unpruned"]);
+    assert_eq!(result["replicate"], 0);
+    let settings = &result["settings"];
+    for (name, value) in [
+        ("dataset", json!("mnist-sample")),
+        ("model", json!("mlp")),
+        ("hidden", json!([16])),
+        ("dropout", json!(0.0)),
+        ("l1", json!(0.0)),
+        ("l2", json!(0.0)),
+        ("epochs", json!(2)),
+        ("pruning_epochs", json!(2)),
+        ("clusters", json!(3)),
+        ("shuffles", json!(5)),
+        ("n_train", json!(256)),
+        ("batch_size", json!(128)),
+        ("learning_rate", json!(1e-3)),
+    ] {
+        assert_eq!(settings[name], value, "{name}");
+    }
+    let config: Value = serde_yaml::from_slice(&std::fs::read(run.join("config.yaml")).unwrap()).unwrap();
+    assert_eq!(&config, settings);
+    for name in settings.as_object().unwrap().keys() {
+        assert!(include_str!("../../experiments.yaml").contains(name), "experiments.yaml does not explain {name}");
+    }
+
+    let metrics = metrics(run);
+    assert_eq!(metrics.iter().map(|line| &line["epoch"]).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(metrics.iter().map(|line| &line["pruning"]).collect::<Vec<_>>(), [false, false, true, true]);
+    for (state, epoch) in [("unpruned", &metrics[1]), ("pruned", &metrics[3])] {
+        let end = &result[state];
+        assert_eq!(
+            (&end["clusters"], &end["null"]["kind"], &end["null"]["shuffles"]),
+            (&json!(3), &json!("layer"), &json!(5))
+        );
+        assert_eq!((&end["train_accuracy"], &end["test_accuracy"]), (&epoch["accuracy"], &epoch["test_accuracy"]));
+        assert_eq!((&end["train_loss"], &end["test_loss"]), (&epoch["loss"], &epoch["test_loss"]));
+        assert!((0.0..=1.0).contains(&number(&end["test_accuracy"])));
+        // the measurement is that of `measure` on the file, seeds apart
+        let file = run.join(format!("{state}.safetensors")).display().to_string();
+        let m = work.measured(&["measure", &file, "-k", "3", "--shuffles", "0"]);
+        assert_eq!((&end["graph"], &end["model"]["sha256"]), (&m["graph"], &m["model"]["sha256"]));
+        assert_all_close(&numbers(&end["eigenvalues"]), &numbers(&m["eigenvalues"]), 1e-8);
+        assert_eq!(
+            keys(&without(end, &["train_accuracy", "train_loss", "test_accuracy", "test_loss", "sparsity"])),
+            keys(&m)
+        );
+    }
+    assert_eq!(zeros(&run.join("unpruned.safetensors")), [(0, 784 * 16), (0, 160)]);
+}
+
+#[test]
+fn training_learns_and_pruning_ends_at_its_sparsity() {
+    let work = work_with_grid("");
+    let set = ["--set", "batch_size=8", "--set", "pruning_every=1", "--set", "shuffles=0"];
+    work.ncut(&[&["run", "grid.yaml"], &set[..]].concat()).ok();
+    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    assert_eq!(zeros(&run.join("pruned.safetensors")), [(12544 - 1254, 12544), (160 - 16, 160)]);
+    let result = result(run);
+    assert_close(number(&result["pruned"]["sparsity"]), 1.0 - 1270.0 / 12704.0, 1e-12);
+    assert_eq!(result["unpruned"]["sparsity"], 0.0);
+    assert_eq!(result["pruned"]["graph"]["edges"], 1270);
+    assert_eq!((&result["pruned"]["null"], &result["pruned"]["p_value"]), (&Value::Null, &Value::Null));
+    assert!(number(&result["unpruned"]["test_accuracy"]) > 0.4, "{}", result["unpruned"]["test_accuracy"]);
+}
+
+/// `final_sparsity` is the share pruned at the end, however few steps there are and whenever the last choice was due.
+#[test]
+fn pruning_ends_at_its_sparsity_in_few_steps_too() {
+    let work = work_with_grid("");
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    assert_close(number(&result(run)["pruned"]["sparsity"]), 0.9, 1e-3);
+}
+
+#[test]
+fn without_pruning_there_is_one_end_state() {
+    let work = work_with_grid("");
+    work.ncut(&["run", "grid.yaml", "--set", "pruning_epochs=0"]).ok();
+    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    assert_eq!(names(run), ["config.yaml", "log.txt", "metrics.jsonl", "result.json", "unpruned.safetensors"]);
+    assert_eq!(result(run)["pruned"], Value::Null);
+    assert_eq!(metrics(run).len(), 2);
+}
+
+#[test]
+fn what_is_done_is_not_done_again() {
+    let work = work_with_grid("    grid: {dropout: [0]}\n");
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let before = runs(&work.path("runs/tiny"));
+    let first = &before["dropout=0/r0"];
+    let (time, bytes) = (modified(first), std::fs::read(first.join("result.json")).unwrap());
+    let again = work.ncut(&["run", "grid.yaml"]).ok();
+    assert!(again.stderr.contains("1 of 1 runs are done already") && !again.stderr.contains("epoch"), "{again}");
+    assert_eq!(modified(first), time);
+
+    work.write("grid.yaml", format!("experiments:\n{}", grid("tiny", "    grid: {dropout: [0.5, 0]}\n")));
+    let more = work.ncut(&["run", "grid.yaml"]).ok();
+    assert!(more.stderr.contains("1 of 2 runs are done already"), "{more}");
+    let after = runs(&work.path("runs/tiny"));
+    assert_eq!(after.keys().collect::<Vec<_>>(), ["dropout=0.5/r0", "dropout=0/r0"]);
+    assert_eq!(after["dropout=0/r0"], *first);
+    assert_eq!((modified(first), std::fs::read(first.join("result.json")).unwrap()), (time, bytes));
+}
+
+#[test]
+fn jobs_and_folders_do_not_change_results() {
+    let work = work_with_grid("    grid: {dropout: [0, 0.5]}\n    seeds: 2\n");
+    for (jobs, threads, out) in [("1", "2", "one"), ("2", "1", "two")] {
+        work.ncut(&["run", "grid.yaml", "--jobs", jobs, "--threads", threads, "--out", out]).ok();
+    }
+    let [one, two] = ["one/tiny", "two/tiny"].map(|out| runs(&work.path(out)));
+    assert_eq!(one.keys().collect::<Vec<_>>(), ["dropout=0.5/r0", "dropout=0.5/r1", "dropout=0/r0", "dropout=0/r1"]);
+    for (name, run) in &one {
+        let other = &two[name];
+        assert_eq!(without(&result(run), &["timing_s"]), without(&result(other), &["timing_s"]), "{name}");
+        for file in ["config.yaml", "metrics.jsonl", "unpruned.safetensors", "pruned.safetensors"] {
+            assert!(
+                std::fs::read(run.join(file)).unwrap() == std::fs::read(other.join(file)).unwrap(),
+                "{name}/{file}"
+            );
+        }
+    }
+    // replicates and conditions are different networks
+    let mut hashes: Vec<String> =
+        one.values().map(|run| result(run)["unpruned"]["model"]["sha256"].to_string()).collect();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 4);
+}
+
+#[test]
+fn selections_take_what_they_name() {
+    let work = Work::new();
+    let text = format!("experiments:\n{}{}", grid("first", "    seeds: 2\n"), grid("second", ""));
+    work.write("grid.yaml", text);
+    let args =
+        ["run", "grid.yaml", "--only", "first", "--seeds", "5,3", "--set", "epochs=1", "--set", "pruning_epochs=0"];
+    work.ncut(&args).ok();
+    assert_eq!(work.names("runs"), ["first"]);
+    let found = runs(&work.path("runs/first"));
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["default/r3", "default/r5"]);
+    let result = result(&found["default/r3"]);
+    assert_eq!((&result["settings"]["epochs"], &result["replicate"]), (&json!(1), &json!(3)));
+    // other settings are another condition: nothing of this counts as done
+    let report = work.measured(&["report", "grid.yaml"]);
+    let counts = |c: &Value| (c["experiment"].clone(), c["n"].clone(), c["missing"].clone());
+    let counts: Vec<_> = report.as_array().unwrap().iter().map(counts).collect();
+    assert_eq!(counts, [(json!("first"), json!(0), json!(2)), (json!("second"), json!(0), json!(1))]);
+}
+
+#[test]
+fn a_setting_that_may_be_null_can_be_set_back_to_it() {
+    let work = work_with_grid("");
+    let set = ["n_train=null", "hidden=[4]", "epochs=1", "pruning_epochs=0", "shuffles=0"];
+    let set: Vec<&str> = set.iter().flat_map(|value| ["--set", value]).collect();
+    work.ncut(&[&["run", "grid.yaml"], &set[..]].concat()).ok();
+    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    assert_eq!(result(run)["settings"]["n_train"], Value::Null);
+}
+
+#[test]
+fn the_report_has_an_object_a_condition() {
+    let work = work_with_grid("    grid: {dropout: [0, 0.5]}\n    seeds: 3\n");
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let report = work.measured(&["report", "grid.yaml"]);
+    let conditions = report.as_array().unwrap();
+    let runs = runs(&work.path("runs/tiny"));
+    assert_eq!(conditions.len(), 2);
+    for (condition, dropout) in conditions.iter().zip([0.0, 0.5]) {
+        assert_eq!(condition["settings"], json!({"dropout": dropout}));
+        assert_eq!(
+            (&condition["experiment"], &condition["n"], &condition["missing"]),
+            (&json!("tiny"), &json!(3), &json!(0))
+        );
+        for state in ["unpruned", "pruned"] {
+            let results: Vec<Value> =
+                (0..3).map(|r| result(&runs[&format!("dropout={dropout}/r{r}")])[state].clone()).collect();
+            for (name, path) in [
+                ("ncut", "/ncut"),
+                ("null_mean", "/null/mean"),
+                ("null_sd", "/null/sd"),
+                ("z_score", "/z_score"),
+                ("p_value", "/p_value"),
+                ("train_accuracy", "/train_accuracy"),
+                ("test_accuracy", "/test_accuracy"),
+            ] {
+                let wanted: Vec<f64> = results.iter().map(|result| number(result.pointer(path).unwrap())).collect();
+                let figure = &condition[state][name];
+                assert_all_close(&numbers(&figure["values"]), &wanted, 1e-12);
+                assert_close(number(&figure["mean"]), mean(&wanted), 1e-12);
+                assert_close(number(&figure["sd"]), sd(&wanted, 1), 1e-12);
+            }
+        }
+    }
+    // one replicate has no standard deviation
+    let report = work.measured(&["report", "grid.yaml", "--seeds", "1"]);
+    assert_eq!((&report[0]["n"], &report[0]["pruned"]["ncut"]["sd"]), (&json!(1), &Value::Null));
+    let markdown = work.ncut(&["report", "grid.yaml", "--markdown", "-"]).ok().stdout;
+    assert!(markdown.contains(&format!("{:.3}", number(&conditions[0]["pruned"]["ncut"]["mean"]))), "{markdown}");
+    work.ncut(&["report", "grid.yaml", "--html", "page.html"]).ok();
+    let page = String::from_utf8(work.read("page.html")).unwrap();
+    assert_eq!((page.matches("<svg").count(), page.contains("http")), (12, false));
+}
+
+#[test]
+fn a_damaged_result_is_named() {
+    let work = work_with_grid("");
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    std::fs::write(run.join("result.json"), "{").unwrap();
+    work.expect_input_error(&["report", "grid.yaml"], &["r0/result.json", "; delete it and run again"]);
+    // a checkpoint that is none is no obstacle, and is not believed
+    std::fs::remove_file(run.join("result.json")).unwrap();
+    std::fs::write(run.join("checkpoint.safetensors"), "{").unwrap();
+    work.ncut(&["run", "grid.yaml"]).ok();
+    assert!(std::fs::read_to_string(run.join("log.txt")).unwrap().contains("starting again"));
+    assert_eq!(metrics(run).len(), 4);
+}
+
+/// As with `ncut run … 2>&1 | head -1`: who watches does not decide.
+#[test]
+fn runs_go_on_when_nobody_reads_their_progress() {
+    let work = work_with_grid("");
+    let mut command = work.command(BINARY, &["run", "grid.yaml"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let code = child.wait().unwrap().code();
+    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    assert_eq!((code, run.join("result.json").exists()), (Some(0), true));
+}
