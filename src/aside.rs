@@ -60,6 +60,19 @@ impl Aside {
     }
 }
 
+/// Writes `bytes` to `path` if no file has that name yet, and says whether it did. Of many that try at once one does, also
+/// on a network file system.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, InputError> {
+    let io = |error: &io::Error| InputError::io(path, error);
+    let mut aside = Aside::new(path.parent().unwrap_or(Path::new("")))?;
+    aside.file().write_all(bytes).and_then(|()| aside.file().sync_all()).map_err(|e| io(&e))?;
+    match aside.temporary.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(io(&e.error)),
+    }
+}
+
 /// Lets `write` fill the file of name `path`, so that the name holds either what it held before or all of it.
 ///
 /// Links are followed. What is no regular file (a pipe, a terminal, `/dev/null`) is written to, not replaced.

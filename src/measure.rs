@@ -1,7 +1,9 @@
 //! One measurement: a graph to clusters, n-cut, null distribution and what to think of it. The form of the result is
 //! the JSON of `ncut measure` and `ncut cluster`.
 
-use crate::graph::{NeuronGraph, NodeSet};
+use crate::InputError;
+use crate::graph::{NeuronGraph, NodeSet, mlp_graph};
+use crate::model::{TensorFile, dense_chain};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
@@ -9,6 +11,7 @@ use crate::stats::null::{NullError, null_distribution};
 use crate::stats::permutation::{mean_and_sd, p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Instant;
 
 /// Version of the JSON.
@@ -200,6 +203,24 @@ impl MeasureError {
             }
         }
     }
+}
+
+/// The graph of a model file, and what the file is: a chain of dense layers, called `mlp 784-256-10`.
+///
+/// # Errors
+///
+/// As [`TensorFile::open`] and [`dense_chain`].
+pub fn read_network(path: &Path) -> Result<(NeuronGraph, ModelInfo), InputError> {
+    let file = TensorFile::open(path)?;
+    let layers = dense_chain(&file)?;
+    let graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
+    let widths: Vec<String> = graph.node_sets.iter().map(|set| set.size.to_string()).collect();
+    let model = ModelInfo {
+        path: path.display().to_string(),
+        sha256: file.sha256().into(),
+        architecture: format!("mlp {}", widths.join("-")),
+    };
+    Ok((graph, model))
 }
 
 /// Share of the volume above which one cluster is called a giant.

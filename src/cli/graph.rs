@@ -1,7 +1,7 @@
 //! `ncut graph MODEL -o FILE`.
 
-use super::measure::read_network;
 use crate::graph::file::{LayerRange, write_graph, write_layers};
+use crate::measure::read_network;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;

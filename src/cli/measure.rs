@@ -2,17 +2,15 @@
 
 use super::{Global, is_stdout, progress, table, write_json};
 use crate::InputError;
-use crate::graph::{NeuronGraph, mlp_graph};
-use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning};
-use crate::model::TensorFile;
-use crate::model::dense_chain;
+use crate::graph::NeuronGraph;
+use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning, read_network};
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::eigsh::Solver;
 use crate::spectral::kmeans::Engine;
 use crate::stats::shuffle::NullModel;
 use crate::train::device;
 use clap::{Args, ValueEnum};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -116,20 +114,6 @@ impl Measure {
         let (graph, model) = read_network(&self.model)?;
         self.options.measure(graph, model, Some(()), start.elapsed().as_secs_f64(), global)
     }
-}
-
-/// The graph of a model file, and what the file is.
-pub(super) fn read_network(path: &Path) -> anyhow::Result<(NeuronGraph, ModelInfo)> {
-    let file = TensorFile::open(path)?;
-    let layers = dense_chain(&file)?;
-    let mut widths = vec![layers[0].weight.nrows().to_string()];
-    widths.extend(layers.iter().map(|layer| layer.weight.ncols().to_string()));
-    let model = ModelInfo {
-        path: path.display().to_string(),
-        sha256: file.sha256().into(),
-        architecture: format!("mlp {}", widths.join("-")),
-    };
-    Ok((mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect()), model))
 }
 
 impl MeasureOptions {

@@ -1,19 +1,20 @@
 //! `ncut run FILE`.
 
 use super::Global;
-use super::progress::GridProgress;
+use super::progress::{GridProgress, label};
 use crate::experiment::grid::{Run as GridRun, Selection, runs};
-use crate::experiment::run::{Context, RunError, check, execute};
+use crate::experiment::predicate::Predicate;
+use crate::experiment::run::{Context, Outcome, RunError, check, execute};
 use crate::experiment::store::RunDirectory;
 use crate::measure::MeasureError;
 use crate::train::device;
 use crate::{InputError, report};
 use clap::Args;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Train and measure the runs of a grid file that are not done yet.
 #[derive(Debug, Args)]
@@ -34,6 +35,9 @@ pub(super) struct GridOptions {
     /// Only these experiments
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Only runs whose settings fulfil this, as 'dropout==0 and l1==0'
+    #[arg(long = "where", value_name = "EXPR")]
+    predicate: Option<String>,
     /// These replicates instead of the file's
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     seeds: Option<Vec<u64>>,
@@ -48,7 +52,8 @@ pub(super) struct GridOptions {
 impl GridOptions {
     pub(super) fn runs(&self) -> Result<Vec<GridRun>, InputError> {
         let (only, seeds, set) = (self.only.clone(), self.seeds.clone(), self.set.clone());
-        runs(&self.file, &Selection { only, seeds, set })
+        let predicate = self.predicate.as_deref().map(|text| Predicate::parse("--where", text)).transpose()?;
+        runs(&self.file, &Selection { only, predicate, seeds, set })
     }
 }
 
@@ -88,6 +93,9 @@ impl Run {
     }
 }
 
+/// Between two looks at a run that another process is doing.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 fn is_input(error: &RunError) -> bool {
     match error {
         RunError::Input(_) => true,
@@ -95,20 +103,31 @@ fn is_input(error: &RunError) -> bool {
     }
 }
 
-/// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on.
+/// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on. Runs that
+/// another process is doing are waited for, and taken over if it dies.
 fn work(runs: &[&GridRun], jobs: usize, context: &Context, progress: &GridProgress) -> Vec<RunError> {
-    let next = AtomicUsize::new(0);
+    let waiting: Mutex<VecDeque<(&GridRun, bool)>> = Mutex::new(runs.iter().map(|run| (*run, false)).collect());
     let failures = Mutex::new(Vec::new());
+    let take = || waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
+    let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((run, true));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
-                while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((run, asked_before)) = take() {
+                    if asked_before {
+                        std::thread::sleep(LOOK_AGAIN);
+                    }
                     let start = Instant::now();
                     match execute(run, context, progress) {
-                        Ok(()) => {
+                        Ok(Outcome::Done) => {
                             let directory = RunDirectory::new(&context.out, run);
-                            let line = summary(directory.path(), start.elapsed().as_secs_f64());
-                            progress.finished(run, &line);
+                            progress.finished(run, &summary(directory.path(), start.elapsed().as_secs_f64()));
+                        }
+                        Ok(Outcome::Elsewhere(holder)) => {
+                            if !asked_before {
+                                progress.line(&format!("{}: {holder} is doing it", label(run)));
+                            }
+                            put_back(run);
                         }
                         Err(error) => {
                             progress.finished(run, &format!("failed: {error}"));

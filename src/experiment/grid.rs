@@ -8,6 +8,7 @@
 //!     seeds: 5                                 # replicates 0 to 4, or a list
 //! ```
 
+use super::predicate::Predicate;
 use super::settings::{Assignment, Axes, Settings};
 use crate::InputError;
 use crate::names::nearest;
@@ -34,6 +35,8 @@ pub struct Run {
 pub struct Selection {
     /// Experiments by name; all if empty.
     pub only: Vec<String>,
+    /// Only runs whose settings fulfil this condition; after `set`.
+    pub predicate: Option<Predicate>,
     /// Replicates instead of the file's.
     pub seeds: Option<Vec<u64>>,
     /// `KEY=VALUE` for every run, after everything else.
@@ -199,11 +202,21 @@ pub fn runs(path: &Path, selection: &Selection) -> Result<Vec<Run>, InputError> 
     let mut runs = Vec::new();
     for (name, experiment) in chosen {
         for (varied, settings) in conditions(experiment, &set) {
+            if !selection.predicate.as_ref().is_none_or(|predicate| predicate.holds(&settings)) {
+                continue;
+            }
             for &replicate in selection.seeds.as_ref().unwrap_or(&experiment.seeds.0) {
                 let (experiment, varied, settings) = (name.clone(), varied.clone(), settings.clone());
                 runs.push(Run { experiment, varied, settings, replicate });
             }
         }
+    }
+    if runs.is_empty() && selection.predicate.is_some() {
+        return Err(InputError::new(
+            "--where",
+            "no run fulfils the condition",
+            "change it, or see the settings in the file",
+        ));
     }
     if runs.is_empty() {
         let remedy = "give it an experiment, and every axis of its grid a value";

@@ -4,7 +4,9 @@
 //! grid file ─► grid (conditions) ─► store (identity, directory) ─► run (train, measure) ─► result.json
 //! ```
 
+pub mod claim;
 pub mod grid;
+pub mod predicate;
 pub mod run;
 pub mod settings;
 pub mod store;

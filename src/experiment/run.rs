@@ -1,13 +1,11 @@
 //! One run: train a network, prune it, measure both end states.
 
+use super::claim::{Claim, claim};
 use super::grid::Run;
 use super::settings::Settings;
 use super::store::{RunDirectory, seed};
 use crate::data::{self, Dataset};
-use crate::graph::mlp_graph;
-use crate::measure::{MeasureError, MeasureParams, Measurement, ModelInfo, measure};
-use crate::model::TensorFile;
-use crate::model::dense_chain;
+use crate::measure::{MeasureError, MeasureParams, Measurement, ModelInfo, measure, read_network};
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::kmeans::Engine;
 use crate::train::{EpochRecord, Trainer};
@@ -144,7 +142,17 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
     Ok(())
 }
 
-/// Does `run`, or what is left of it, and writes its result. A run that is done is not touched.
+/// What became of a run that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its result is there, written now or before.
+    Done,
+    /// Another process is doing it: which.
+    Elsewhere(String),
+}
+
+/// Does `run`, or what is left of it, and writes its result. A run that is done, or that another process is doing, is not
+/// touched.
 ///
 /// Training goes on from the last epoch's checkpoint; the result is the same as without interruption.
 ///
@@ -155,14 +163,18 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
 /// # Panics
 ///
 /// If [`check`] would have found fault with the run.
-pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result<(), RunError> {
+pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result<Outcome, RunError> {
     let directory = RunDirectory::new(&context.out, run);
-    if directory.is_done() {
-        directory.tidy();
-        return Ok(());
-    }
-    let dataset = context.dataset(run.settings.dataset.as_str())?;
     std::fs::create_dir_all(directory.path()).map_err(|e| InputError::io(directory.path(), &e))?;
+    let attempt = match claim(&directory)? {
+        Claim::Ours(attempt) => attempt,
+        Claim::Theirs(holder) => return Ok(Outcome::Elsewhere(holder)),
+        Claim::Done => {
+            directory.tidy();
+            return Ok(Outcome::Done);
+        }
+    };
+    let dataset = context.dataset(run.settings.dataset.as_str())?;
     let config = serde_yaml::to_string(&run.settings).unwrap_or_default();
     aside::write(&directory.config(), config.as_bytes())?;
     let start = Instant::now();
@@ -178,11 +190,14 @@ pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result
     let total = start.elapsed().as_secs_f64();
     let timing_s = RunTiming { train: train_seconds, measure: total - train_seconds, total };
     let result = RunResult { settings: run.settings.clone(), replicate: run.replicate, unpruned, pruned, timing_s };
+    if !attempt.is_current() {
+        return Ok(Outcome::Elsewhere("a process that took this one for gone".into()));
+    }
     log(&directory, &format!("done in {total:.1} s"))?;
     let json = serde_json::to_vec_pretty(&result).unwrap_or_default();
     aside::write(&directory.result(), &json)?;
     directory.tidy();
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 /// Trains to the end and leaves the networks and metrics on disk; one record an epoch.
@@ -239,13 +254,7 @@ fn end_state(
     let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings;
     observer.measuring(run, state, shuffles);
     let start = Instant::now();
-    let file = TensorFile::open(network)?;
-    let layers = dense_chain(&file)?;
-    let widths: Vec<String> = std::iter::once(layers[0].weight.nrows())
-        .chain(layers.iter().map(|layer| layer.weight.ncols()))
-        .map(|width| width.to_string())
-        .collect();
-    let graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
+    let (graph, model) = read_network(network)?;
     let load = start.elapsed().as_secs_f64();
     let params = MeasureParams {
         cluster: ClusterParams {
@@ -262,11 +271,8 @@ fn end_state(
     };
     let mut measurement = measure(graph, params, || observer.shuffle(run))
         .map_err(|error| RunError::Measure(network.display().to_string(), error))?;
-    measurement.model = Some(ModelInfo {
-        path: network.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        sha256: file.sha256().into(),
-        architecture: format!("mlp {}", widths.join("-")),
-    });
+    let path = network.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    measurement.model = Some(ModelInfo { path, ..model });
     measurement.timing_s.load = load;
     measurement.timing_s.total += load;
     Ok(EndState {

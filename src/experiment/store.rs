@@ -4,12 +4,14 @@
 //! OUT/<experiment>/<readable>-<hash8>/r<replicate>/
 //!     config.yaml              every setting, as resolved
 //!     metrics.jsonl            one line an epoch
+//!     attempt-N.json           while a process does the run (see `claim`)
 //!     checkpoint.safetensors   while training
 //!     unpruned.safetensors, pruned.safetensors
 //!     result.json              written last: the run is done
 //!     log.txt
 //! ```
 
+use super::claim::attempt_number;
 use super::grid::Run;
 use super::settings::Settings;
 use crate::aside;
@@ -101,7 +103,9 @@ impl RunDirectory {
     pub fn tidy(&self) {
         let _ = std::fs::remove_file(self.checkpoint());
         for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(aside::PREFIX) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(aside::PREFIX) || attempt_number(&name).is_some() {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

@@ -17,7 +17,7 @@ pub enum Engine {
     Crate,
 }
 
-/// What [`kmeans`] is asked for.
+/// What [`kmeans()`] is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct KMeansParams {
     /// Number of clusters, at least 1.

@@ -60,6 +60,9 @@ fn check(run: &Path) {
                 assert_eq!(tensors.tensor("layers.0.weight").unwrap().shape(), [24, 784]);
             }
             "log.txt" => {}
+            attempt if attempt.starts_with("attempt-") => {
+                assert!(serde_json::from_str::<Value>(text()).unwrap()["pid"].is_u64());
+            }
             // what was being written aside
             other => assert!(other.starts_with('.'), "a file that nobody knows: {other}"),
         }
