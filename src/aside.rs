@@ -60,6 +60,11 @@ impl Aside {
     }
 }
 
+/// Finds out whether a file of name `path` could be written.
+pub(crate) fn check(path: &Path) -> Result<(), InputError> {
+    Aside::new(path.parent().unwrap_or(Path::new(""))).map(drop)
+}
+
 /// Writes `bytes` to `path` if no file has that name yet, and says whether it did. Of many that try at once one does, also
 /// on a network file system.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, InputError> {

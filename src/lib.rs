@@ -38,11 +38,11 @@
 //!
 //! # Invariants
 //!
-//! * Tensors (`tch`) stop at the graph: only `nn` and `train` make them, and a run passes a device on. `model`, `spectral` and
-//!   `stats` never see one, so they are tested without a network. Weights are f32 in tensors, f64 from the graph on.
+//! * Tensors (`tch`) stop at the graph: `nn` and `train` make them, `experiment` and `cli` pass a device on, and `model`,
+//!   `graph`, `spectral`, `stats` and `measure` never see one, so they are tested without a network. Weights are f32 in tensors, f64 from the graph on.
 //! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran.
-//! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); below `experiment` nothing reads
-//!   a clock or shares a generator. So results do not depend on threads, order, neighbours or interruptions.
+//! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); no generator is shared,
+//!   and a clock is read for timings alone. So results do not depend on threads, order, neighbours or interruptions.
 //! * The ARPACK library is not re-entrant and sits behind a lock; shuffles are solved by a solver of our own that is.
 //! * A file gets its final name when it is whole and on the disk.
 //! * Only `cli` prints. The user's mistakes are [`InputError`]s: one line with place, problem and remedy. A caller's

@@ -199,7 +199,7 @@ impl MeasureError {
         match self {
             Self::NoEdges => true,
             Self::Eigenvectors(error) | Self::Null(NullError { source: error, .. }) => {
-                matches!(error, EigshError::TooMany { .. })
+                matches!(error, EigshError::TooMany { .. } | EigshError::NoRoom { .. })
             }
         }
     }
@@ -249,6 +249,7 @@ pub fn measure(
     if params.prune > 0.0 {
         graph.prune(params.prune);
     }
+    graph.rescale();
     let layers = graph.node_sets.iter().map(|NodeSet { name, size }| LayerInfo { name: name.clone(), size: *size });
     let layers = layers.collect();
     let (graph, kept) = graph.without_isolated();

@@ -1,9 +1,10 @@
 //! `ncut measure MODEL`.
 
-use super::{Global, is_stdout, progress, table, write_json};
+use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
 use crate::graph::NeuronGraph;
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning, read_network};
+use crate::report::html;
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::eigsh::Solver;
 use crate::spectral::kmeans::Engine;
@@ -43,8 +44,8 @@ pub(super) struct MeasureOptions {
     #[arg(short = 'k', long, value_name = "N", default_value_t = 12)]
     clusters: usize,
     /// Number of shuffled networks to compare with; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    shuffles: usize,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    shuffles: u32,
     /// What a shuffle keeps: each layer's weights, or their places too
     #[arg(long, value_enum, default_value = "layer")]
     null: Null,
@@ -131,6 +132,9 @@ impl MeasureOptions {
             return Err(InputError::new("--prune", problem, "give the share of weights to drop, as 0.9").into());
         }
         let device = device::device(&global.device)?;
+        for path in [&self.json, &self.html].into_iter().flatten() {
+            check_output(path)?;
+        }
         let params = MeasureParams {
             cluster: ClusterParams {
                 k: self.clusters,
@@ -152,10 +156,10 @@ impl MeasureOptions {
                 Null::Layer => NullModel::Layer,
                 Null::LayerNonzero => NullModel::LayerNonzero,
             }),
-            shuffles: self.shuffles,
+            shuffles: self.shuffles as usize,
             prune: self.prune,
         };
-        let bar = progress::shuffles(if layers.is_some() { self.shuffles } else { 0 });
+        let bar = progress::shuffles(if layers.is_some() { self.shuffles as usize } else { 0 });
         let result = measure::measure(graph, params, || bar.inc(1));
         bar.finish_and_clear();
         let mut result: Measurement = result.map_err(|e| anyhow::Error::new(e).context(model.path.clone()))?;
@@ -169,15 +173,14 @@ impl MeasureOptions {
             let message = "measurements are computed on the CPU in this version; the device is used for training";
             result.warnings.push(Warning::new("device", message.into()));
         }
-        if let Some(path) = &self.html {
-            crate::aside::write(path, crate::report::html::measurement(&result).as_bytes())?;
-        }
-        if let Some(path) = &self.json {
-            write_json(path, &result)?;
-        }
-        if !self.json.as_deref().is_some_and(is_stdout) {
-            super::print(&table::measurement(&result))?;
-        }
+        // what was asked for is written as far as it can be, whatever goes wrong with a part of it
+        let html = self.html.as_ref().map_or(Ok(()), |path| write_text(path, &html::measurement(&result)));
+        let json = self.json.as_ref().map_or(Ok(()), |path| write_json(path, &result));
+        let table = match [&self.json, &self.html].into_iter().flatten().any(|path| is_stdout(path)) {
+            true => Ok(()),
+            false => print(&table::measurement(&result)),
+        };
+        html.and(json).and(table)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -112,8 +112,7 @@ fn start(arguments: Vec<std::ffi::OsString>) -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            let broken_pipe = |e: &std::io::Error| e.kind() == ErrorKind::BrokenPipe;
-            if error.chain().filter_map(|e| e.downcast_ref()).any(broken_pipe) {
+            if is_broken_pipe(&error) {
                 return ExitCode::SUCCESS; // whoever read our output has seen enough
             }
             let line = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
@@ -121,6 +120,11 @@ fn start(arguments: Vec<std::ffi::OsString>) -> ExitCode {
             ExitCode::from(if is_input(&error) { 1 } else { 2 })
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &std::io::Error| e.kind() == ErrorKind::BrokenPipe;
+    error.chain().filter_map(|e| e.downcast_ref()).any(broken)
 }
 
 fn is_input(error: &anyhow::Error) -> bool {
@@ -132,6 +136,12 @@ fn is_input(error: &anyhow::Error) -> bool {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    device::check_name(&cli.global.device)?;
+    // Ctrl-C ends at once: everything that is worth keeping is on the disk already
+    const INTERRUPTED: i32 = 130;
+    let always = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, INTERRUPTED, always)
+        .context("failed to listen for Ctrl-C")?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(cli.global.threads())
         .build_global()
@@ -188,11 +198,26 @@ fn note(line: &str) {
 fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut json = serde_json::to_string_pretty(value).context("failed to write JSON")?;
     json.push('\n');
-    match is_stdout(path) {
-        true => print(&json)?,
-        false => crate::aside::write(path, json.as_bytes())?,
+    write_text(path, &json)
+}
+
+/// Finds out before long work whether its result can be written to `path` at its end.
+fn check_output(path: &Path) -> Result<(), InputError> {
+    if is_stdout(path) || path.exists() && !path.is_file() && !path.is_dir() {
+        return Ok(());
     }
-    Ok(())
+    if path.is_dir() {
+        return Err(InputError::new(path.display(), "is a directory", "name a file"));
+    }
+    crate::aside::check(path)
+}
+
+/// Writes text to `path`, or to standard output if it is `-`.
+fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
+    match is_stdout(path) {
+        true => print(text),
+        false => Ok(crate::aside::write(path, text.as_bytes())?),
+    }
 }
 
 fn is_stdout(path: &Path) -> bool {

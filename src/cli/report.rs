@@ -1,7 +1,7 @@
 //! `ncut report FILE`.
 
 use super::run::GridOptions;
-use super::{print, write_json};
+use super::{print, write_json, write_text};
 use crate::report;
 use clap::Args;
 use std::path::PathBuf;
@@ -31,14 +31,11 @@ impl Report {
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
         }
-        match &self.markdown {
-            Some(path) if super::is_stdout(path) => print(&report::text::markdown(&conditions))?,
-            Some(path) => crate::aside::write(path, report::text::markdown(&conditions).as_bytes())?,
-            None => {}
+        if let Some(path) = &self.markdown {
+            write_text(path, &report::text::markdown(&conditions))?;
         }
         if let Some(path) = &self.html {
-            let page = report::html::grid(&conditions, &report::results(&runs, &self.grid.out)?);
-            crate::aside::write(path, page.as_bytes())?;
+            write_text(path, &report::html::grid(&conditions, &report::results(&runs, &self.grid.out)?))?;
         }
         if self.json.is_none() && self.markdown.is_none() && self.html.is_none() {
             print(&report::text::conditions(&conditions))?;

@@ -66,6 +66,8 @@ impl Run {
         let (done, missing): (Vec<&GridRun>, Vec<&GridRun>) =
             runs.iter().partition(|run| RunDirectory::new(&context.out, run).is_done());
         check(&missing, &context, &self.grid.file)?;
+        // a result that cannot be read is told of now, not after hours
+        report::results(&runs, &context.out)?;
         done.iter().for_each(|run| RunDirectory::new(&context.out, run).tidy());
         let progress = GridProgress::new(runs.len(), done.len());
         if !done.is_empty() {
@@ -76,20 +78,22 @@ impl Run {
         progress.close();
 
         let conditions = report::collect(&runs, &context.out)?;
-        super::print(&report::text::conditions(&conditions))?;
-        for path in report::write_pages(&conditions, &runs, &context.out)? {
-            super::print(&format!("report: {}\n", path.display()))?;
+        let pages = report::write_pages(&conditions, &runs, &context.out)?;
+        let code = match failures.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => {
+                let of = format!("{} of {} runs failed", failures.len(), runs.len());
+                super::note(&format!("ncut: {of}; mend the cause and run this again: what is done stays"));
+                ExitCode::from(if failures.iter().all(is_input) { 1 } else { 2 })
+            }
+        };
+        let mut text = report::text::conditions(&conditions);
+        pages.iter().for_each(|page| text.push_str(&format!("report: {}\n", page.display())));
+        // a reader that went away changes nothing of what came of the runs
+        match super::print(&text) {
+            Err(error) if !super::is_broken_pipe(&error) => Err(error),
+            _ => Ok(code),
         }
-        if failures.is_empty() {
-            return Ok(ExitCode::SUCCESS);
-        }
-        let input = failures.iter().all(is_input);
-        super::note(&format!(
-            "ncut: {} of {} runs failed; mend the cause and run this again: what is done stays",
-            failures.len(),
-            runs.len()
-        ));
-        Ok(ExitCode::from(if input { 1 } else { 2 }))
     }
 }
 

@@ -197,6 +197,11 @@ pub fn runs(path: &Path, selection: &Selection) -> Result<Vec<Run>, InputError> 
             return Err(InputError::new("--only", format!("no experiment is called '{wanted}'"), remedy));
         }
     }
+    if let Some(seeds) = &selection.seeds
+        && let Some(twice) = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed)).map(|(_, seed)| seed)
+    {
+        return Err(InputError::new("--seeds", format!("replicate {twice} stands there twice"), "name each once"));
+    }
     let set = selection.set.iter().map(|text| assignment(text)).collect::<Result<Vec<_>, _>>()?;
     let chosen = experiments.iter().filter(|(name, _)| selection.only.is_empty() || selection.only.contains(name));
     let mut runs = Vec::new();
@@ -270,6 +275,9 @@ fn conditions(experiment: &Experiment, set: &[Assignment]) -> Vec<Condition> {
 pub(crate) fn readable(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(list) if list.len() > 2 && list.iter().all(|value| *value == list[0]) => {
+            format!("{}x{}", list.len(), readable(&list[0]))
+        }
         serde_json::Value::Array(list) => list.iter().map(readable).collect::<Vec<_>>().join("-"),
         serde_json::Value::Number(number) => match number.as_f64() {
             Some(x) if x != 0.0 && x.abs() < 1e-3 => format!("{x:e}"),

@@ -116,6 +116,9 @@ impl Context {
     }
 }
 
+/// 4 GB of weights, and as much again for each of Adam's moments.
+const MOST_WEIGHTS: usize = 1_000_000_000;
+
 /// Finds what would make runs fail before the first one starts: an output directory that cannot be made, a data set that
 /// is not there, more examples than it has, more clusters than the network has nodes.
 ///
@@ -134,8 +137,22 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
         }
         let hidden: usize = run.settings.hidden.iter().map(|width| width.get()).sum();
         let nodes = dataset.train.height * dataset.train.width + hidden + dataset.classes;
+        let widths: Vec<usize> = std::iter::once(dataset.train.height * dataset.train.width)
+            .chain(run.settings.hidden.iter().map(|width| width.get()))
+            .chain([dataset.classes])
+            .collect();
+        let weights: usize = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        if weights > MOST_WEIGHTS {
+            let problem = format!("a network of {weights} weights");
+            return Err(InputError::new(place("hidden"), problem, format!("stay below {MOST_WEIGHTS}")));
+        }
+        let Settings { initial_sparsity, final_sparsity, .. } = run.settings;
+        if f64::from(initial_sparsity) > f64::from(final_sparsity) {
+            let problem = "pruning begins with more than it ends with (final_sparsity)";
+            return Err(InputError::new(place("initial_sparsity"), problem, "begin with less"));
+        }
         if run.settings.clusters.get() >= nodes {
-            let problem = format!("{} clusters of a network of {nodes} neurons", run.settings.clusters);
+            let problem = format!("{} clusters of a network of {nodes} neurons", run.settings.clusters.get());
             return Err(InputError::new(place("clusters"), problem, format!("use at most {}", nodes - 1)));
         }
     }
@@ -183,7 +200,7 @@ pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result
 
     let epochs = run.settings.epochs.get();
     let unpruned = end_state(run, "unpruned", &directory.unpruned(), &records[epochs - 1], observer)?;
-    let pruned = match run.settings.pruning_epochs {
+    let pruned = match run.settings.pruning_epochs.get() {
         0 => None,
         _ => Some(end_state(run, "pruned", &directory.pruned(), &records[records.len() - 1], observer)?),
     };
@@ -214,6 +231,10 @@ fn train(
     let mut records = Vec::new();
     if directory.checkpoint().exists() {
         match trainer.load_checkpoint(&directory.checkpoint()) {
+            Ok(_) if !networks_are_there(run, directory, trainer.epochs_done()) => {
+                log(directory, "starting again: a network that was saved is gone")?;
+                trainer = Trainer::new(settings.train_params(seed(run)), dataset, n_train, context.device);
+            }
             Ok(earlier) => {
                 records = earlier;
                 log(directory, &format!("going on after epoch {}", trainer.epochs_done()))?;
@@ -235,13 +256,21 @@ fn train(
         if epoch == settings.epochs.get() {
             trainer.save_network(&directory.unpruned())?;
         }
-        if epoch == trainer.total_epochs() && settings.pruning_epochs > 0 {
+        if epoch == trainer.total_epochs() && settings.pruning_epochs.get() > 0 {
             trainer.save_network(&directory.pruned())?;
         }
         // last, so that whatever a checkpoint says is done is on disk
         trainer.save_checkpoint(&directory.checkpoint(), &records)?;
     }
     Ok(records)
+}
+
+/// Whether the networks that were saved in the first `epochs_done` epochs still are.
+fn networks_are_there(run: &Run, directory: &RunDirectory, epochs_done: usize) -> bool {
+    let (epochs, pruning_epochs) = (run.settings.epochs.get(), run.settings.pruning_epochs.get());
+    let unpruned = epochs_done < epochs || directory.unpruned().exists();
+    let pruned = pruning_epochs == 0 || epochs_done < epochs + pruning_epochs || directory.pruned().exists();
+    unpruned && pruned
 }
 
 fn end_state(
@@ -252,7 +281,7 @@ fn end_state(
     observer: &impl Observer,
 ) -> Result<EndState, RunError> {
     let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings;
-    observer.measuring(run, state, shuffles);
+    observer.measuring(run, state, shuffles.get());
     let start = Instant::now();
     let (graph, model) = read_network(network)?;
     let load = start.elapsed().as_secs_f64();
@@ -266,7 +295,7 @@ fn end_state(
             index: 0,
         },
         null: Some(null_model),
-        shuffles,
+        shuffles: shuffles.get(),
         prune: 0.0,
     };
     let mut measurement = measure(graph, params, || observer.shuffle(run))

@@ -8,7 +8,6 @@ use crate::train::prune::PruningSchedule;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// Numbers whose range is checked while they are read, so that an error has the place of the value.
@@ -57,6 +56,58 @@ checked_number!(
 checked_number!(
     /// A finite number that is at least 0.
     NonNegative, "a finite number of at least 0", |x| x >= 0.0 && x.is_finite()
+);
+
+/// Whole numbers whose range is checked while they are read.
+macro_rules! checked_integer {
+    ($(#[doc = $doc:literal])+ $name:ident, $least:literal, $most:literal) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(usize);
+
+        impl $name {
+            /// The number.
+            pub fn get(self) -> usize {
+                self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Number;
+                impl Visitor<'_> for Number {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                        write!(f, "a whole number from {} to {}", $least, $most)
+                    }
+                    fn visit_u64<E: de::Error>(self, value: u64) -> Result<$name, E> {
+                        match value {
+                            $least..=$most => Ok($name(value as usize)),
+                            _ => Err(E::custom(format!("{value} is not a whole number from {} to {}", $least, $most))),
+                        }
+                    }
+                    fn visit_i64<E: de::Error>(self, value: i64) -> Result<$name, E> {
+                        Err(E::custom(format!("{value} is not a whole number from {} to {}", $least, $most)))
+                    }
+                }
+                deserializer.deserialize_u64(Number)
+            }
+        }
+    };
+}
+
+checked_integer!(
+    /// From 1 to a million.
+    Positive, 1, 1_000_000
+);
+checked_integer!(
+    /// From 0 to a million.
+    Whole, 0, 1_000_000
+);
+checked_integer!(
+    /// k-means starts: their streams are numbered with 16 bits.
+    Starts, 1, 65_535
 );
 
 /// The name of a data set that there is.
@@ -209,22 +260,13 @@ fn values<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Re
     deserializer.deserialize_seq(List(std::marker::PhantomData)).map(Some)
 }
 
-const ONE: NonZeroUsize = NonZeroUsize::MIN;
-
-const fn positive(n: usize) -> NonZeroUsize {
-    match NonZeroUsize::new(n) {
-        Some(n) => n,
-        None => ONE,
-    }
-}
-
 settings! {
     /// Data set to train on.
     dataset: DatasetName = DatasetName("mnist".into()),
     /// Kind of network.
     model: Model = Model::Mlp,
     /// Widths of the hidden layers.
-    hidden: Vec<NonZeroUsize> = vec![positive(256); 4],
+    hidden: Vec<Positive> = vec![Positive(256); 4],
     /// Probability of dropping a hidden unit, in `[0, 1)`.
     dropout: Fraction = Fraction(0.0),
     /// Weight of Σ|w| in the loss; the paper's is 5e-5.
@@ -232,29 +274,29 @@ settings! {
     /// Weight of Σw² in the loss; the paper's is 5e-5.
     l2: NonNegative = NonNegative(0.0),
     /// Epochs before pruning.
-    epochs: NonZeroUsize = positive(20),
+    epochs: Positive = Positive(20),
     /// Epochs with pruning, after those; 0 leaves the pruned half out.
-    pruning_epochs: usize = 20,
+    pruning_epochs: Whole = Whole(20),
     /// Share of weights pruned at the first step of pruning.
     initial_sparsity: Fraction = Fraction(0.5),
     /// Share of weights pruned at the end.
     final_sparsity: Fraction = Fraction(0.9),
     /// Steps between two choices of what is pruned.
-    pruning_every: NonZeroUsize = positive(10),
+    pruning_every: Positive = Positive(10),
     /// Examples in a step.
-    batch_size: NonZeroUsize = positive(128),
+    batch_size: Positive = Positive(128),
     /// Adam's step size.
     learning_rate: NonNegative = NonNegative(1e-3),
     /// Number of training examples, the first ones; all if not given.
-    n_train: Option<NonZeroUsize> = None,
+    n_train: Option<Positive> = None,
     /// Clusters k of a measurement.
-    clusters: NonZeroUsize = positive(12),
+    clusters: Positive = Positive(12),
     /// Shuffles of a measurement; 0 for none.
-    shuffles: usize = 50,
+    shuffles: Whole = Whole(50),
     /// What a shuffle keeps: `layer` or `layer-nonzero`.
     null_model: NullModel = NullModel::Layer,
     /// k-means starts; 25 up to 2,000 nodes, else 100, if not given.
-    restarts: Option<NonZeroUsize> = None,
+    restarts: Option<Starts> = None,
     /// Eigenvalue solver of a measurement.
     solver: SolverName = SolverName::Auto,
 }
@@ -281,7 +323,7 @@ impl Settings {
         TrainParams {
             hidden: self.hidden.iter().map(|width| width.get()).collect(),
             epochs: self.epochs.get(),
-            pruning_epochs: self.pruning_epochs,
+            pruning_epochs: self.pruning_epochs.get(),
             batch_size: self.batch_size.get(),
             learning_rate: self.learning_rate.into(),
             dropout: self.dropout.into(),
@@ -310,7 +352,7 @@ mod tests {
         assert_eq!((params.learning_rate, params.dropout, params.l1, params.l2), (1e-3, 0.0, 0.0, 0.0));
         assert_eq!(params.pruning, PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: 10 });
         let Settings { clusters, shuffles, null_model, .. } = Settings::default();
-        assert_eq!((clusters.get(), shuffles, null_model), (12, 50, NullModel::Layer));
+        assert_eq!((clusters.get(), shuffles.get(), null_model), (12, 50, NullModel::Layer));
     }
 
     #[test]
@@ -319,9 +361,12 @@ mod tests {
         let mut settings = Settings::default();
         given.apply(&mut settings);
         assert_eq!(f64::from(settings.l1), 5e-5);
-        assert_eq!(settings.n_train.map(NonZeroUsize::get), Some(100));
+        assert_eq!(settings.n_train.map(Positive::get), Some(100));
         assert_eq!(settings.non_default().len(), 4);
         assert!(serde_yaml::from_str::<Assignment>("dropout: 1.0").is_err());
-        assert!(serde_yaml::from_str::<Assignment>("batch_size: 0").is_err());
+        for wrong in ["batch_size: 0", "shuffles: -1", "epochs: 9223372036854775808", "restarts: 70000", "epochs: 1.5"]
+        {
+            assert!(serde_yaml::from_str::<Assignment>(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -12,7 +12,7 @@
 //! ```
 
 use super::claim::attempt_number;
-use super::grid::Run;
+use super::grid::{Run, readable};
 use super::settings::Settings;
 use crate::aside;
 use sha2::{Digest, Sha256};
@@ -39,10 +39,12 @@ pub fn seed(run: &Run) -> u64 {
     hasher.finalize()[..6].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
-/// What a condition is called: the settings its grid varies, or `default`, and its identity.
+/// What a condition is called: the settings that differ from their defaults, or `default`, and its identity. However the
+/// grid file is written, the same settings have the same name.
 pub fn condition_name(run: &Run) -> String {
-    let varied: Vec<String> = run.varied.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let readable = if varied.is_empty() { "default".to_string() } else { varied.join(",") };
+    let given = run.settings.non_default();
+    let named: Vec<String> = given.iter().map(|(name, value)| format!("{name}={}", readable(value))).collect();
+    let readable = if named.is_empty() { "default".to_string() } else { named.join(",") };
     // long lists of settings would exceed what file systems allow for a name
     const LONGEST: usize = 100;
     let readable: String = readable.chars().take(LONGEST).collect();
@@ -131,9 +133,10 @@ mod tests {
     #[test]
     fn names_are_pinned() {
         assert_eq!(identity(&Settings::default()), "44136fa3");
-        assert_eq!(condition_name(&run("{dropout: 0.5, epochs: 2}")), "dropout=0.5-f0f88542");
+        assert_eq!(condition_name(&run("{}")), "default-44136fa3");
+        assert_eq!(condition_name(&run("{epochs: 2, dropout: 0.5}")), "dropout=0.5,epochs=2-f0f88542");
         let directory = RunDirectory::new(Path::new("runs"), &run("{dropout: 0.5, epochs: 2}"));
-        assert_eq!(directory.result(), Path::new("runs/e/dropout=0.5-f0f88542/r3/result.json"));
+        assert_eq!(directory.result(), Path::new("runs/e/dropout=0.5,epochs=2-f0f88542/r3/result.json"));
     }
 
     #[test]

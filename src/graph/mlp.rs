@@ -39,12 +39,8 @@ fn absolute(weight: &Array2<f64>) -> Csr {
     CsMatI::new(weight.dim(), indptr, indices, data)
 }
 
-/// The magnitude that prunes `fraction` of `magnitudes`: the smallest one that is kept.
-///
-/// `round(size (1 − fraction))` weights stay, and ties with the last of them (Zhu & Gupta 2017 as
-/// tensorflow-model-optimization 0.1.1 has it). Infinite if none stay.
-pub fn magnitude_threshold(magnitudes: &mut [f64], fraction: f64) -> f64 {
-    let kept = (magnitudes.len() as f64 * (1.0 - fraction)).round() as usize;
+/// The smallest of the `kept` largest magnitudes.
+fn magnitude_threshold(magnitudes: &mut [f64], kept: usize) -> f64 {
     match kept {
         0 => f64::INFINITY,
         _ => *magnitudes.select_nth_unstable_by(kept - 1, |a, b| b.total_cmp(a)).1,
@@ -53,6 +49,7 @@ pub fn magnitude_threshold(magnitudes: &mut [f64], fraction: f64) -> f64 {
 
 impl NeuronGraph {
     /// Drops `fraction` of each block's matrix, the smallest weights first; zeros count as weights.
+    /// `round(size (1 − fraction))` weights stay, and ties with the last of them.
     ///
     /// # Panics
     ///
@@ -65,8 +62,7 @@ impl NeuronGraph {
             if kept >= block.weights.nnz() {
                 continue;
             }
-            let among_nonzero = 1.0 - kept as f64 / block.weights.nnz() as f64;
-            let threshold = magnitude_threshold(&mut block.weights.data().to_vec(), among_nonzero);
+            let threshold = magnitude_threshold(&mut block.weights.data().to_vec(), kept);
             let mut indptr = vec![0u32];
             let (mut indices, mut data) = (Vec::new(), Vec::new());
             for row in block.weights.outer_iterator() {
@@ -93,6 +89,7 @@ mod tests {
         assert_eq!(graph.blocks[0].weights.data(), [2.0, 3.0, 2.0]);
         graph.prune(2.0 / 3.0); // 2 of 6 would stay, and the tie
         assert_eq!(graph.edges(), 3);
-        assert_eq!(magnitude_threshold(&mut [1.0, 2.0], 1.0), f64::INFINITY);
+        graph.prune(0.999);
+        assert_eq!(graph.edges(), 0);
     }
 }

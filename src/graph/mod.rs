@@ -7,8 +7,9 @@ pub mod components;
 pub mod file;
 mod mlp;
 
-pub use mlp::{magnitude_threshold, mlp_graph};
+pub use mlp::mlp_graph;
 use sprs::CsMatI;
+use std::collections::BTreeMap;
 
 /// Sparse matrix in CSR form, f64 with 32-bit indices; indices sorted in each row, explicit zeros absent.
 pub type Csr = CsMatI<f64, u32>;
@@ -52,27 +53,24 @@ impl NeuronGraph {
         let offsets = offsets(&node_sets);
         assert_eq!(offsets[node_sets.len()], adjacency.rows(), "node sets do not cover the adjacency matrix");
         let set_of: Vec<usize> = node_sets.iter().enumerate().flat_map(|(set, s)| vec![set; s.size]).collect();
-        let count = node_sets.len();
-        let mut rows: Vec<Option<BlockRows>> = (0..count * count).map(|_| None).collect();
+        let mut rows: BTreeMap<(usize, usize), BlockRows> = BTreeMap::new();
         for (i, row) in adjacency.outer_iterator().enumerate() {
             let source = set_of[i];
-            for (j, &weight) in row.iter() {
-                let target = set_of[j];
-                if source <= target {
-                    let block = rows[source * count + target].get_or_insert_with(BlockRows::default);
+            let mut entries = row.iter().filter(|(j, _)| source <= set_of[*j]).peekable();
+            while let Some((j, _)) = entries.peek() {
+                // columns are sorted, so those of one block follow each other
+                let target = set_of[*j];
+                let block = rows.entry((source, target)).or_default();
+                while let Some((j, &weight)) = entries.next_if(|(j, _)| set_of[*j] == target) {
                     block.push(i - offsets[source], j - offsets[target], weight);
                 }
             }
         }
-        let blocks = rows
-            .into_iter()
-            .enumerate()
-            .filter_map(|(pair, block)| {
-                let (source, target) = (pair / count, pair % count);
-                let shape = (node_sets[source].size, node_sets[target].size);
-                block.map(|block| Block { source, target, weights: block.into_csr(shape) })
-            })
-            .collect();
+        let block = |((source, target), rows): ((usize, usize), BlockRows)| {
+            let shape = (node_sets[source].size, node_sets[target].size);
+            Block { source, target, weights: rows.into_csr(shape) }
+        };
+        let blocks = rows.into_iter().map(block).collect();
         Self { node_sets, blocks }
     }
 
@@ -154,6 +152,18 @@ impl NeuronGraph {
         let indptr = indptr.into_iter().map(|p| p as u32).collect();
         CsMatI::new_from_unsorted((nodes, nodes), indptr, indices, data)
             .expect("blocks are disjoint, so the adjacency is well formed")
+    }
+
+    /// Divides every weight by the largest if sums or squares of weights might leave the range of f64. No measure depends
+    /// on the scale.
+    pub fn rescale(&mut self) {
+        const SAFE: std::ops::Range<f64> = 1e-100..1e100;
+        let largest = self.blocks.iter().flat_map(|block| block.weights.data()).copied().fold(0.0, f64::max);
+        if largest > 0.0 && !SAFE.contains(&largest) {
+            for block in &mut self.blocks {
+                block.weights.data_mut().iter_mut().for_each(|weight| *weight /= largest);
+            }
+        }
     }
 
     /// The graph without its zero-degree nodes, and which nodes it kept: `(nodes,)`.

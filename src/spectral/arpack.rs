@@ -34,6 +34,8 @@ use std::sync::Mutex;
 
 /// σ, below the spectrum of L_sym by a hundredth of a unit.
 pub const SHIFT: f64 = -0.01;
+/// Eigenvalues that differ by less are taken for the same.
+const SAME: f64 = 1e-9;
 /// Implicit restarts before giving up.
 const RESTARTS: i32 = 1000;
 
@@ -62,26 +64,37 @@ pub(super) fn smallest(
     let mut project = Projection::new(s);
     let mut rng = stream(seed, Purpose::StartVector, 0, 0);
     let mut pairs: Vec<(f64, Vec<f64>)> = Vec::with_capacity(wanted);
-    // One start vector sees a multiple eigenvalue once. Where its space is exhausted before all are found (a complete
-    // graph has two different eigenvalues), another start outside of what was found sees more.
-    while pairs.len() < wanted {
+    // One start vector sees a multiple eigenvalue once, and later copies by rounding alone. So the search is repeated
+    // outside of what was found until nothing smaller is left.
+    loop {
+        let room = free - pairs.len();
+        let missing = wanted.saturating_sub(pairs.len());
+        if missing == 0 && room <= 3 {
+            break;
+        }
         let mut start: Vec<f64> = (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect();
         project.remove(&mut start);
-        let left = wanted - pairs.len();
         let solve = |x: &[f64], y: &mut [f64]| {
             y.copy_from_slice(x);
             factor.solve_in_place_with_conj(Conj::No, MatMut::from_column_major_slice_mut(y, n, 1));
             project.remove(y);
         };
-        let (nu, vectors) = iterate(n, left, basis_size(left, free - pairs.len()), start, solve)?;
+        let asked = missing.max(1);
+        let (nu, vectors) = iterate(n, asked, basis_size(asked, room), start, solve)?;
         if nu.is_empty() {
             let converged = pairs.into_iter().map(|(value, _)| value).collect();
             return Err(EigshError::NotConverged { solver: "arpack", wanted, converged, residual: None });
         }
         project.found.extend(vectors.iter().cloned());
+        let largest = pairs.iter().map(|(value, _)| *value).fold(0.0, f64::max);
+        let smaller = nu.iter().any(|nu| SHIFT + 1.0 / nu < largest - SAME);
         pairs.extend(nu.iter().map(|nu| SHIFT + 1.0 / nu).zip(vectors));
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        pairs.truncate(wanted);
+        if missing == 0 && !smaller {
+            break;
+        }
     }
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     Ok(pairs.into_iter().unzip())
 }
 

@@ -31,8 +31,9 @@ pub struct EigshParams {
     pub k: usize,
     /// Which solver.
     pub solver: Solver,
-    /// Bound on the residual ‖L_sym u − λ u‖ of each unit vector u. An eigenvalue is then within the bound, and, with
-    /// a gap g to the others, within its square over g. Default 1e-9; ARPACK goes to machine precision whatever it is.
+    /// Bound on the residual ‖L_sym u − λ u‖ of each unit vector u, as the iteration estimates it; the result is checked
+    /// anew and refused at 100 times the bound. An eigenvalue is within its residual of a true one, and, with a gap g to
+    /// the others, within the residual's square over g. Default 1e-9; ARPACK goes to machine precision whatever it is.
     pub tolerance: f64,
     /// Seed of the start vectors.
     pub seed: u64,
@@ -54,7 +55,7 @@ pub struct Eigenpairs {
     pub vectors: Array2<f64>,
     /// Largest ‖L_sym u − λ u‖, computed anew from the result.
     pub residual: f64,
-    /// The solver that ran.
+    /// The solver that ran; what was asked for if there are at least k components and none was needed.
     pub solver: Solver,
 }
 
@@ -64,6 +65,16 @@ pub enum EigshError {
     /// `k` is outside `1 ≤ k < n`.
     #[error("{k} clusters of a graph of {nodes} nodes; choose a number from 1 to {}", nodes.saturating_sub(1))]
     TooMany {
+        /// Clusters asked for.
+        k: usize,
+        /// Nodes of the graph.
+        nodes: usize,
+    },
+    /// So many of the eigenpairs are wanted that no iteration has room for them.
+    #[error(
+        "{k} eigenpairs of {nodes} leave an iteration no room; use fewer clusters, or --solver dense, which takes O(n³)"
+    )]
+    NoRoom {
         /// Clusters asked for.
         k: usize,
         /// Nodes of the graph.
@@ -122,7 +133,7 @@ pub enum EigshError {
 /// Below this size of the matrix solved, the dense solver is used: it is as fast there, and exact about multiplicity.
 const DENSE: usize = 160;
 /// Largest matrix that the dense solver is given where Lanczos' basis does not fit.
-const DENSE_LIMIT: usize = 2000;
+const DENSE_LIMIT: usize = 3000;
 /// A singular value of B below this is not trusted from BᵀB, whose eigenvalue is its square.
 const SMALL_SINGULAR: f64 = 1e-4;
 
@@ -212,7 +223,7 @@ fn solve(s: &NormalizedAdjacency, rest: usize, params: EigshParams) -> Result<Fo
         _ => {}
     }
     if s.nodes() > DENSE_LIMIT && params.solver != Solver::Dense {
-        return Err(EigshError::TooMany { k: params.k, nodes: s.nodes() });
+        return Err(EigshError::NoRoom { k: params.k, nodes: s.nodes() });
     }
     dense(s, rest)
 }
@@ -496,6 +507,40 @@ mod tests {
         // exactly zero, and each piece's vector constant on it after the scaling by √d
         let pairs = eigsh(&s, EigshParams::new(4, 0)).expect("no iteration needed");
         assert_eq!(pairs.values, [0.0; 4]);
+    }
+
+    /// More copies than a block has vectors, with other eigenvalues wanted after them: the d-dimensional hypercube has
+    /// 2j/d with multiplicity C(d, j).
+    #[test]
+    fn every_copy_of_multiple_eigenvalues() {
+        let d = 9;
+        let edges = (0..1usize << d).flat_map(|i| (0..d).map(move |b| (i, i ^ 1 << b, 1.0)).filter(|(i, j, _)| i < j));
+        let cube = graph_of(1 << d, edges);
+        let expected = |j: usize| [0.0, 2.0 / 9.0, 4.0 / 9.0][usize::from(j > 0) + usize::from(j > d)];
+        SOLVERS.into_iter().for_each(|solver| check(&cube, 14, solver, expected));
+        // eight equal networks side by side, in layers: each eigenvalue eight times
+        let one = random_net(6, &[30, 28, 10], 0.6);
+        let weights: Vec<Array2<f64>> = one.blocks.iter().map(|block| block.weights.to_dense()).collect();
+        let layers = weights.iter().map(|w| {
+            let (rows, columns) = w.dim();
+            let repeated = Array2::from_shape_fn((8 * rows, 8 * columns), |(i, j)| match i / rows == j / columns {
+                true => w[[i % rows, j % columns]],
+                false => 0.0,
+            });
+            ("w".to_string(), repeated)
+        });
+        let eight = mlp_graph(layers.collect());
+        let single = eigsh(&NormalizedAdjacency::new(&one), EigshParams::new(4, 0)).expect("dense").values;
+        SOLVERS.into_iter().for_each(|solver| check(&eight, 20, solver, |j| single[j / 8]));
+    }
+
+    /// Trees have long tails of small eigenvalues, on which a basis loses its orthogonality first.
+    #[test]
+    fn a_binary_tree() {
+        let tree = graph_of(1023, (1..1023).map(|i| ((i - 1) / 2, i, 1.0)));
+        let s = NormalizedAdjacency::new(&tree);
+        let reference = eigsh(&s, EigshParams { solver: Solver::Dense, ..EigshParams::new(12, 0) }).expect("dense");
+        SOLVERS.into_iter().for_each(|solver| check(&tree, 12, solver, |j| reference.values[j]));
     }
 
     #[test]

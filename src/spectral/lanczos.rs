@@ -52,8 +52,6 @@ pub struct RitzPairs {
     pub vectors: Vec<Vec<f64>>,
     /// ‖M v − θ v‖ of each.
     pub residuals: Vec<f64>,
-    /// Products of M with a block of [`BLOCK`] vectors.
-    pub products: usize,
 }
 
 /// Whether a space of `free` dimensions has room for a basis that finds `wanted` pairs.
@@ -61,7 +59,11 @@ pub fn fits(wanted: usize, free: usize) -> bool {
     2 * wanted + 4 * BLOCK <= free
 }
 
-/// The `wanted` algebraically largest eigenvalues outside the space that [`SymmetricOperator::project`] removes.
+/// The `wanted` algebraically largest eigenvalues outside the space that [`SymmetricOperator::project`] removes, with
+/// every copy of multiple ones.
+///
+/// A start block sees at most [`BLOCK`] copies of an eigenvalue. Where it found as many, the search is repeated outside of
+/// what was found until nothing larger than the smallest accepted eigenvalue is left.
 ///
 /// # Errors
 ///
@@ -75,13 +77,85 @@ pub fn largest(
     params: LanczosParams,
     rng: &mut ChaCha8Rng,
 ) -> Result<RitzPairs, EigshError> {
+    let mut pairs = iterate(operator, params, rng)?;
+    if !pairs.values.windows(BLOCK).any(|copies| copies[0] - copies[BLOCK - 1] < SAME) {
+        return Ok(pairs);
+    }
+    loop {
+        let smallest = pairs.values[params.wanted - 1];
+        let mut rest = Outside { operator: &mut *operator, found: &pairs.vectors };
+        let wanted = params.wanted.min(rest.free().saturating_sub(4 * BLOCK) / 2);
+        if wanted == 0 {
+            return Ok(pairs);
+        }
+        let more = iterate(&mut rest, LanczosParams { wanted, ..params }, rng)?;
+        if more.values[0] <= smallest + params.tolerance {
+            return Ok(pairs);
+        }
+        // the accepted ones are kept, so that the next search is outside of all that were ever found
+        let mut all: Vec<(f64, Vec<f64>, f64)> = Vec::new();
+        for RitzPairs { values, vectors, residuals, .. } in [pairs, more] {
+            all.extend(values.into_iter().zip(vectors).zip(residuals).map(|((value, vector), r)| (value, vector, r)));
+        }
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        all.truncate(params.wanted);
+        pairs = RitzPairs { values: vec![], vectors: vec![], residuals: vec![] };
+        for (value, vector, residual) in all {
+            pairs.values.push(value);
+            pairs.vectors.push(vector);
+            pairs.residuals.push(residual);
+        }
+    }
+}
+
+/// Eigenvalues that differ by less may be copies of one.
+const SAME: f64 = 1e-6;
+
+/// An operator outside of some of its eigenvectors.
+struct Outside<'a, O> {
+    operator: &'a mut O,
+    found: &'a [Vec<f64>],
+}
+
+impl<O: SymmetricOperator> SymmetricOperator for Outside<'_, O> {
+    fn dimension(&self) -> usize {
+        self.operator.dimension()
+    }
+
+    fn free(&self) -> usize {
+        self.operator.free() - self.found.len()
+    }
+
+    fn apply(&mut self, x: &[Row], y: &mut [Row]) {
+        self.operator.apply(x, y);
+    }
+
+    fn project(&self, x: &mut [Row]) {
+        self.operator.project(x);
+        for v in self.found {
+            let mut sums = [0.0; BLOCK];
+            for (row, v) in x.iter().zip(v) {
+                (0..BLOCK).for_each(|b| sums[b] += v * row[b]);
+            }
+            for (row, v) in x.iter_mut().zip(v) {
+                (0..BLOCK).for_each(|b| row[b] -= v * sums[b]);
+            }
+        }
+    }
+}
+
+/// One search from one start block, as [`largest`] but for copies.
+fn iterate(
+    operator: &mut impl SymmetricOperator,
+    params: LanczosParams,
+    rng: &mut ChaCha8Rng,
+) -> Result<RitzPairs, EigshError> {
     let (n, free) = (operator.dimension(), operator.free());
     assert!(fits(params.wanted, free), "a space of {free} dimensions is too small for {} eigenpairs", params.wanted);
     // in blocks; the block after the basis needs room too
     let capacity = params.basis.max(2 * params.wanted + 2 * BLOCK).min(free - BLOCK) / BLOCK;
     let mut basis: Vec<Vec<Row>> = Vec::with_capacity(capacity + 1);
     let mut projected = Mat::<f64>::zeros(capacity * BLOCK, capacity * BLOCK);
-    let mut products = 0;
     let mut restarts = 0;
 
     let mut next = vec![[0.0; BLOCK]; n];
@@ -93,7 +167,6 @@ pub fn largest(
         let mut product = vec![[0.0; BLOCK]; n];
         operator.apply(&next, &mut product);
         operator.project(&mut product);
-        products += 1;
         let scale = largest_norm(&product);
         basis.push(next);
         for _ in 0..2 {
@@ -135,7 +208,6 @@ pub fn largest(
                     .map(|i| found[i / BLOCK].iter().map(|row| row[i % BLOCK]).collect())
                     .collect(),
                 residuals,
-                products,
             };
             return match converged == params.wanted {
                 true => Ok(pairs),
@@ -227,46 +299,51 @@ fn orthonormalise(
 ) -> [Row; BLOCK] {
     /// Of the scale, what must be left of a column for its direction to be more than noise.
     const DEPENDENT: f64 = 1e-12;
+    /// What may be lost of a column before rounding of what was taken out shows in its direction.
+    const CANCELLED: f64 = 0.1;
     let mut r = [[0.0; BLOCK]; BLOCK];
     for b in 0..BLOCK {
         let norm = |x: &[Row]| x.iter().map(|row| row[b] * row[b]).sum::<f64>().sqrt();
-        let remove_earlier = |x: &mut [Row], r: Option<&mut [Row; BLOCK]>| {
-            let mut sums = [0.0; BLOCK];
-            for a in 0..b {
-                sums[a] = x.iter().map(|row| row[a] * row[b]).sum::<f64>();
-                x.iter_mut().for_each(|row| row[b] -= sums[a] * row[a]);
-            }
-            if let Some(r) = r {
-                (0..b).for_each(|a| r[a][b] += sums[a]);
-            }
-        };
-        remove_earlier(x, Some(&mut r));
-        remove_earlier(x, Some(&mut r));
-        let mut after = norm(x);
-        if after > DEPENDENT * scale && after > f64::MIN_POSITIVE.sqrt() {
-            r[b][b] = after;
+        for _ in 0..2 {
+            let sums = remove_earlier_columns(x, b);
+            (0..b).for_each(|a| r[a][b] += sums[a]);
+        }
+        let left = norm(x);
+        let mut clean = left > CANCELLED * scale;
+        if left > DEPENDENT * scale && left > f64::MIN_POSITIVE.sqrt() {
+            r[b][b] = left;
+            x.iter_mut().for_each(|row| row[b] /= left);
         } else {
             x.iter_mut().for_each(|row| row[b] = rng.gen_range(-0.5..0.5));
-            for _ in 0..3 {
-                operator.project(x);
-                for block in basis {
-                    let mut sums = [0.0; BLOCK];
-                    for (row, q) in x.iter().zip(block) {
-                        (0..BLOCK).for_each(|a| sums[a] += q[a] * row[b]);
-                    }
-                    for (row, q) in x.iter_mut().zip(block) {
-                        row[b] -= (0..BLOCK).map(|a| sums[a] * q[a]).sum::<f64>();
-                    }
-                }
-                remove_earlier(x, None);
-                let norm = norm(x);
-                x.iter_mut().for_each(|row| row[b] /= norm);
-            }
-            after = 1.0;
+            clean = false;
         }
-        x.iter_mut().for_each(|row| row[b] /= after);
+        for _ in 0..if clean { 0 } else { 3 } {
+            operator.project(x);
+            for block in basis {
+                let mut sums = [0.0; BLOCK];
+                for (row, q) in x.iter().zip(block) {
+                    (0..BLOCK).for_each(|a| sums[a] += q[a] * row[b]);
+                }
+                for (row, q) in x.iter_mut().zip(block) {
+                    row[b] -= (0..BLOCK).map(|a| sums[a] * q[a]).sum::<f64>();
+                }
+            }
+            remove_earlier_columns(x, b);
+            let norm = norm(x);
+            x.iter_mut().for_each(|row| row[b] /= norm);
+        }
     }
     r
+}
+
+/// Makes column b orthogonal to the columns before it; returns what they had in common.
+fn remove_earlier_columns(x: &mut [Row], b: usize) -> Row {
+    let mut sums = [0.0; BLOCK];
+    for a in 0..b {
+        sums[a] = x.iter().map(|row| row[a] * row[b]).sum::<f64>();
+        x.iter_mut().for_each(|row| row[b] -= sums[a] * row[a]);
+    }
+    sums
 }
 
 /// `basis · vectors[:, columns]` in blocks; columns that do not fill the last block are zero.

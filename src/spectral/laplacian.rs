@@ -131,6 +131,7 @@ impl NormalizedAdjacency {
     }
 
     /// The same matrix stored whole, whatever the graph's shape.
+    #[cfg(test)]
     pub fn general_form(graph: &NeuronGraph) -> Self {
         let degrees = graph.degrees();
         let scale: Vec<f64> = degrees.iter().map(|d| 1.0 / d.sqrt()).collect();

@@ -12,20 +12,7 @@ use tch::{Cuda, Device};
 ///
 /// An unknown name; CUDA asked for where there is none, or not as many devices.
 pub fn device(name: &str) -> Result<Device, InputError> {
-    let index = match name {
-        "cpu" => return Ok(Device::Cpu),
-        "cuda" => 0,
-        _ => match name.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()) {
-            Some(index) => index,
-            None => {
-                return Err(InputError::new(
-                    "--device",
-                    format!("no device is called '{name}'"),
-                    "name cpu, cuda or cuda:N",
-                ));
-            }
-        },
-    };
+    let Some(index) = check_name(name)? else { return Ok(Device::Cpu) };
     let found = if Cuda::is_available() { Cuda::device_count() as usize } else { 0 };
     match found {
         0 => Err(InputError::new(
@@ -39,6 +26,21 @@ pub fn device(name: &str) -> Result<Device, InputError> {
             format!("name cuda:0 to cuda:{}", found - 1),
         )),
         _ => Ok(Device::Cuda(index)),
+    }
+}
+
+/// The number of the CUDA device that `name` means, or `None` for the CPU.
+///
+/// # Errors
+///
+/// A name that is none of `cpu`, `cuda` and `cuda:N`.
+pub fn check_name(name: &str) -> Result<Option<usize>, InputError> {
+    let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
+    match (name, number) {
+        ("cpu", _) => Ok(None),
+        ("cuda", _) => Ok(Some(0)),
+        (_, Some(index)) => Ok(Some(index)),
+        _ => Err(InputError::new("--device", format!("no device is called '{name}'"), "name cpu, cuda or cuda:N")),
     }
 }
 

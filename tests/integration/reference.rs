@@ -1,4 +1,6 @@
-//! The reference networks against what NumPy, SciPy and scikit-learn say of them.
+//! The reference networks against what NumPy 2.4.6, SciPy 1.17.1 and scikit-learn 1.9.1 say of them: eigenvalues by dense
+//! LAPACK in f64, n-cuts of ten clusterings (k = 12, n_init = 25) and of 50 layer shuffles. The smallest ships with the
+//! project: 49-64-64-64-10, Glorot-uniform.
 
 use std::path::Path;
 
@@ -6,10 +8,14 @@ use serde_json::Value;
 
 use crate::harness::{Work, assert_all_close, assert_close, mean, number, numbers, sd, shared};
 
-fn check(name: &str, solvers: &[&str]) {
-    let Some(folder) = shared() else { return };
-    let folder = folder.join("reference");
-    let expected = &expected(&folder)[name];
+fn check_shared(name: &str, solvers: &[&str]) {
+    if let Some(folder) = shared() {
+        check(&folder.join("reference"), name, solvers);
+    }
+}
+
+fn check(folder: &Path, name: &str, solvers: &[&str]) {
+    let expected = &expected(folder)[name];
     let model = folder.join(format!("{name}.safetensors")).display().to_string();
     let work = Work::new();
     // the default, against 50 shuffles
@@ -39,20 +45,21 @@ fn expected(folder: &Path) -> Value {
 
 #[test]
 fn small() {
-    check("mlp_small", &["arpack", "lanczos", "dense"]);
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference");
+    check(&shipped, "mlp_small", &["arpack", "lanczos", "dense"]);
 }
 
 #[test]
 fn initial() {
-    check("mlp_init", &["arpack", "lanczos"]);
+    check_shared("mlp_init", &["arpack", "lanczos"]);
 }
 
 #[test]
 fn pruned() {
-    check("mlp_pruned", &["arpack", "lanczos"]);
+    check_shared("mlp_pruned", &["arpack", "lanczos"]);
 }
 
 #[test]
 fn modular() {
-    check("mlp_modular_pruned", &["arpack", "lanczos"]);
+    check_shared("mlp_modular_pruned", &["arpack", "lanczos"]);
 }

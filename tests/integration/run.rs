@@ -31,7 +31,10 @@ fn runs(experiment: &Path) -> BTreeMap<String, PathBuf> {
             let folder = experiment.join(&condition);
             let (readable, hash) = condition.rsplit_once('-').unwrap();
             assert!(hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{condition}");
-            let readable = readable.to_string();
+            // every setting that is not at its default is named; of these grids only dropout varies
+            assert!(readable.contains("clusters=3,dataset=mnist-sample"), "{condition}");
+            let dropout = readable.split(',').find(|setting| setting.starts_with("dropout="));
+            let readable = dropout.unwrap_or("dropout=0").to_string();
             names(&folder).into_iter().map(move |r| (format!("{readable}/{r}"), folder.join(r)))
         })
         .collect()
@@ -70,8 +73,8 @@ fn a_run_leaves_the_files_of_the_contract() {
     let output = work.ncut(&["run", "grid.yaml"]).ok();
     assert!(output.stdout.contains("tiny") && output.stdout.contains("runs/tiny/report.html"), "{output}");
     let found = runs(&work.path("runs/tiny"));
-    assert_eq!(found.keys().collect::<Vec<_>>(), ["default/r0"]);
-    let run = &found["default/r0"];
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["dropout=0/r0"]);
+    let run = &found["dropout=0/r0"];
     let files =
         ["config.yaml", "log.txt", "metrics.jsonl", "pruned.safetensors", "result.json", "unpruned.safetensors"];
     assert_eq!(names(run), files);
@@ -133,7 +136,7 @@ fn training_learns_and_pruning_ends_at_its_sparsity() {
     let work = work_with_grid("");
     let set = ["--set", "batch_size=8", "--set", "pruning_every=1", "--set", "shuffles=0"];
     work.ncut(&[&["run", "grid.yaml"], &set[..]].concat()).ok();
-    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    let run = &runs(&work.path("runs/tiny"))["dropout=0/r0"];
     assert_eq!(zeros(&run.join("pruned.safetensors")), [(12544 - 1254, 12544), (160 - 16, 160)]);
     let result = result(run);
     assert_close(number(&result["pruned"]["sparsity"]), 1.0 - 1270.0 / 12704.0, 1e-12);
@@ -148,7 +151,7 @@ fn training_learns_and_pruning_ends_at_its_sparsity() {
 fn pruning_ends_at_its_sparsity_in_few_steps_too() {
     let work = work_with_grid("");
     work.ncut(&["run", "grid.yaml"]).ok();
-    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    let run = &runs(&work.path("runs/tiny"))["dropout=0/r0"];
     assert_close(number(&result(run)["pruned"]["sparsity"]), 0.9, 1e-3);
 }
 
@@ -156,7 +159,7 @@ fn pruning_ends_at_its_sparsity_in_few_steps_too() {
 fn without_pruning_there_is_one_end_state() {
     let work = work_with_grid("");
     work.ncut(&["run", "grid.yaml", "--set", "pruning_epochs=0"]).ok();
-    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    let run = &runs(&work.path("runs/tiny"))["dropout=0/r0"];
     assert_eq!(names(run), ["config.yaml", "log.txt", "metrics.jsonl", "result.json", "unpruned.safetensors"]);
     assert_eq!(result(run)["pruned"], Value::Null);
     assert_eq!(metrics(run).len(), 2);
@@ -218,8 +221,8 @@ fn selections_take_what_they_name() {
     work.ncut(&args).ok();
     assert_eq!(work.names("runs"), ["first"]);
     let found = runs(&work.path("runs/first"));
-    assert_eq!(found.keys().collect::<Vec<_>>(), ["default/r3", "default/r5"]);
-    let result = result(&found["default/r3"]);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["dropout=0/r3", "dropout=0/r5"]);
+    let result = result(&found["dropout=0/r3"]);
     assert_eq!((&result["settings"]["epochs"], &result["replicate"]), (&json!(1), &json!(3)));
     // other settings are another condition: nothing of this counts as done
     let report = work.measured(&["report", "grid.yaml"]);
@@ -234,7 +237,7 @@ fn a_setting_that_may_be_null_can_be_set_back_to_it() {
     let set = ["n_train=null", "hidden=[4]", "epochs=1", "pruning_epochs=0", "shuffles=0"];
     let set: Vec<&str> = set.iter().flat_map(|value| ["--set", value]).collect();
     work.ncut(&[&["run", "grid.yaml"], &set[..]].concat()).ok();
-    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    let run = &runs(&work.path("runs/tiny"))["dropout=0/r0"];
     assert_eq!(result(run)["settings"]["n_train"], Value::Null);
 }
 
@@ -286,7 +289,7 @@ fn the_report_has_an_object_a_condition() {
 fn a_damaged_result_is_named() {
     let work = work_with_grid("");
     work.ncut(&["run", "grid.yaml"]).ok();
-    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    let run = &runs(&work.path("runs/tiny"))["dropout=0/r0"];
     std::fs::write(run.join("result.json"), "{").unwrap();
     work.expect_input_error(&["report", "grid.yaml"], &["r0/result.json", "; delete it and run again"]);
     // a checkpoint that is none is no obstacle, and is not believed
@@ -305,6 +308,31 @@ fn runs_go_on_when_nobody_reads_their_progress() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     let code = child.wait().unwrap().code();
-    let run = &runs(&work.path("runs/tiny"))["default/r0"];
+    let run = &runs(&work.path("runs/tiny"))["dropout=0/r0"];
     assert_eq!((code, run.join("result.json").exists()), (Some(0), true));
+}
+
+/// Three processes on one grid, of which one is killed: every run is done once, and none fails.
+#[test]
+fn processes_share_a_grid() {
+    let work = work_with_grid("    seeds: 6\n");
+    let start = || {
+        let mut command = work.command(BINARY, &["run", "grid.yaml", "--jobs", "2"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut children: Vec<_> = (0..3).map(|_| start()).collect();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let mut killed = children.remove(0);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    for mut child in children {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+    let runs = runs(&work.path("runs/tiny"));
+    assert_eq!(runs.len(), 6);
+    for (name, run) in runs {
+        let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+        assert_eq!(log.matches(" done in ").count(), 1, "{name}: {log}");
+        assert!(names(&run).iter().all(|name| !name.starts_with("attempt-") && !name.starts_with('.')), "{name}");
+    }
 }
