@@ -2,7 +2,6 @@
 
 use crate::experiment::grid::Run;
 use crate::experiment::run::Observer;
-use crate::experiment::store::condition_name;
 use crate::train::EpochRecord;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -39,16 +38,17 @@ struct AtWork {
     last: String,
 }
 
-/// What a run is called on the screen.
+/// What a run is called on the screen: its experiment, what that varies, and the replicate.
 pub(super) fn label(run: &Run) -> String {
-    format!("{}/{}/r{}", run.experiment, condition_name(run), run.replicate)
+    let varied: String = run.varied.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+    format!("{} {varied}r{}", run.experiment, run.replicate)
 }
 
 impl GridProgress {
     pub(super) fn new(runs: usize, done: usize) -> Self {
         let bars = MultiProgress::new();
-        let all = bars.add(ProgressBar::new(runs as u64).with_style(style("{pos}/{len} runs {bar:30} {elapsed}")));
-        all.set_position(done as u64);
+        let all = ProgressBar::new(runs as u64).with_style(style("{pos}/{len} runs {bar:16} {elapsed}"));
+        let all = bars.add(all.with_position(done as u64));
         Self { terminal: std::io::stderr().is_terminal(), bars, all, at_work: Mutex::default() }
     }
 
@@ -86,9 +86,11 @@ impl GridProgress {
 
 impl Observer for GridProgress {
     fn training(&self, run: &Run, done: usize, total: usize, steps: usize) {
-        let bar = ProgressBar::new((total * steps) as u64).with_style(style("{prefix} {bar:24} {msg}, {eta} left"));
-        bar.set_prefix(label(run));
-        bar.set_message("training");
+        // everything is set before the bar is among the others: it would draw itself beside them
+        let bar = ProgressBar::new((total * steps) as u64)
+            .with_style(style("{prefix} {bar:16} {eta} left, {wide_msg}"))
+            .with_prefix(label(run))
+            .with_message("training");
         let bar = self.bars.insert_before(&self.all, bar);
         // what earlier attempts did must not make the time left look short
         bar.set_position((done * steps) as u64);
@@ -133,7 +135,7 @@ impl Observer for GridProgress {
 
     fn measuring(&self, run: &Run, state: &str, shuffles: usize) {
         if let Some(bar) = self.bar(run) {
-            bar.set_style(style("{prefix} {bar:24} {msg}: shuffle {pos}/{len}"));
+            bar.set_style(style("{prefix} {bar:16} shuffle {pos}/{len}, {wide_msg}"));
             bar.set_length(shuffles as u64);
             bar.set_position(0);
             bar.set_message(format!("measuring {state}"));

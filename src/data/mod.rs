@@ -225,14 +225,14 @@ mod tests {
         let resolve = |option: Option<&str>, set: &[(&str, &str)]| {
             let variable =
                 |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-            resolve_data_dir(option.map(Path::new), variable, Some("/home/ada".into()))
+            resolve_data_dir(option.map(Path::new), variable, Some("/home/user".into()))
         };
         let all = [("NCUT_DATA", "/data"), ("XDG_CACHE_HOME", "/cache")];
         assert_eq!(resolve(Some("here"), &all), Path::new("here"));
         assert_eq!(resolve(None, &all), Path::new("/data"));
         assert_eq!(resolve(None, &[("NCUT_DATA", ""), ("XDG_CACHE_HOME", "/cache")]), Path::new("/cache/ncut/data"));
-        assert_eq!(resolve(None, &[("XDG_CACHE_HOME", "cache")]), Path::new("/home/ada/.cache/ncut/data"));
-        assert_eq!(resolve(None, &[]), Path::new("/home/ada/.cache/ncut/data"));
+        assert_eq!(resolve(None, &[("XDG_CACHE_HOME", "cache")]), Path::new("/home/user/.cache/ncut/data"));
+        assert_eq!(resolve(None, &[]), Path::new("/home/user/.cache/ncut/data"));
     }
 
     #[test]
