@@ -1,5 +1,5 @@
 //! Tests of the `ncut` command as a user runs it, by its files, output and exit codes.
-#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails, also in a helper")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its harness too")]
 
 mod bad_input;
 mod graphs;
