@@ -30,6 +30,7 @@
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::grid`] |
 //! | where did my result go, and what is its name? | [`experiment::store`] |
+//! | who does a run when processes share a grid? | [`experiment::claim`] |
 //! | where does a random number come from? | [`rng`] |
 //!
 //! To add a data set: a file in [`data`]. A setting: a line in [`experiment::settings`] with a default that does

@@ -116,11 +116,12 @@ impl Context {
     }
 }
 
-/// 4 GB of weights, and as much again for each of Adam's moments.
-const MOST_WEIGHTS: usize = 1_000_000_000;
+/// The most weights of a network that is trained: 4 GB, and as much again for each of Adam's moments.
+pub const MOST_WEIGHTS: usize = 1_000_000_000;
 
 /// Finds what would make runs fail before the first one starts: an output directory that cannot be made, a data set that
-/// is not there, more examples than it has, more clusters than the network has nodes.
+/// is not there, more examples than it has, a network beyond [`MOST_WEIGHTS`], pruning that would have to grow weights
+/// back, more clusters than the network has nodes.
 ///
 /// # Errors
 ///
@@ -135,12 +136,11 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
             return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));
         }
-        let hidden: usize = run.settings.hidden.iter().map(|width| width.get()).sum();
-        let nodes = dataset.train.height * dataset.train.width + hidden + dataset.classes;
         let widths: Vec<usize> = std::iter::once(dataset.train.height * dataset.train.width)
             .chain(run.settings.hidden.iter().map(|width| width.get()))
             .chain([dataset.classes])
             .collect();
+        let nodes: usize = widths.iter().sum();
         let weights: usize = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
         if weights > MOST_WEIGHTS {
             let problem = format!("a network of {weights} weights");

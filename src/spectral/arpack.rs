@@ -67,7 +67,7 @@ pub(super) fn smallest(
     // One start vector sees a multiple eigenvalue once, and later copies by rounding alone. So the search is repeated
     // outside of what was found until nothing smaller is left.
     loop {
-        let room = free - pairs.len();
+        let room = free.saturating_sub(project.found.len());
         let missing = wanted.saturating_sub(pairs.len());
         if missing == 0 && room <= 3 {
             break;
@@ -149,7 +149,8 @@ impl<'a> Projection<'a> {
 
 /// Drives the reverse communication of dsaupd (mode 3, largest magnitude) with `solve(x, y)`: y = (L_sym − σI)⁻¹ x.
 ///
-/// Returns the ν and their vectors: `nev` of them, or fewer, at least one, if the start vector's space holds no more.
+/// Returns the ν and their vectors: `nev` of them, or fewer if the start vector's space holds no more or
+/// the restarts are used up.
 fn iterate(
     n: usize,
     nev: usize,

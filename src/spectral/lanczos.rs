@@ -92,7 +92,7 @@ pub fn largest(
         if more.values[0] <= smallest + params.tolerance {
             return Ok(pairs);
         }
-        // the accepted ones are kept, so that the next search is outside of all that were ever found
+        // what is dropped is smaller than all that is kept, so it cannot hide what the next search is after
         let mut all: Vec<(f64, Vec<f64>, f64)> = Vec::new();
         for RitzPairs { values, vectors, residuals, .. } in [pairs, more] {
             all.extend(values.into_iter().zip(vectors).zip(residuals).map(|((value, vector), r)| (value, vector, r)));
