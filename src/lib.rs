@@ -67,6 +67,7 @@ mod names;
 pub mod nn;
 pub mod report;
 pub mod rng;
+pub mod slurm;
 pub mod spectral;
 pub mod stats;
 pub mod train;

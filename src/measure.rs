@@ -11,6 +11,7 @@ use crate::stats::null::{NullError, null_distribution};
 use crate::stats::permutation::{mean_and_sd, p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -228,6 +229,119 @@ const GIANT_SHARE: f64 = 0.5;
 /// n-cut per cluster below which the parts are called practically separate.
 const NEAR_ZERO: f64 = 1e-3;
 
+/// A graph on its way to a measurement: nodes of degree zero are dropped, and nothing is clustered yet.
+#[derive(Debug)]
+pub struct Subject {
+    graph: NeuronGraph,
+    /// For each node of the original graph, whether it is still there.
+    kept: Vec<bool>,
+    layers: Vec<LayerInfo>,
+    params: MeasureParams,
+    seconds: f64,
+}
+
+impl Subject {
+    /// Prepares `graph`: prunes it if `params` say so and drops nodes of degree zero.
+    ///
+    /// # Errors
+    ///
+    /// No edge is left.
+    pub fn new(mut graph: NeuronGraph, params: MeasureParams) -> Result<Self, MeasureError> {
+        let start = Instant::now();
+        if params.prune > 0.0 {
+            graph.prune(params.prune);
+        }
+        graph.rescale();
+        let layers = graph.node_sets.iter().map(|NodeSet { name, size }| LayerInfo { name: name.clone(), size: *size });
+        let layers = layers.collect();
+        let (graph, kept) = graph.without_isolated();
+        if graph.edges() == 0 {
+            return Err(MeasureError::NoEdges);
+        }
+        Ok(Self { graph, kept, layers, params, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// The n-cuts of some of its shuffles, by number; as [`null_distribution`].
+    ///
+    /// # Errors
+    ///
+    /// As [`null_distribution`].
+    pub fn shuffled(
+        &self,
+        model: NullModel,
+        shuffles: &[u64],
+        done: impl Fn(u64, f64) -> ControlFlow<()> + Sync,
+    ) -> Result<Vec<(u64, f64)>, NullError> {
+        null_distribution(&self.graph, model, self.params.cluster, shuffles, done)
+    }
+
+    /// Clusters it.
+    ///
+    /// # Errors
+    ///
+    /// As [`cluster`].
+    pub fn cluster(&self) -> Result<Clustering, MeasureError> {
+        Ok(cluster(&self.graph, self.params.cluster)?)
+    }
+
+    /// Compares its clustering with the n-cuts of its shuffles, in the order of their numbers; empty for none. Of
+    /// `timing`, `cluster` and `null` are taken over.
+    pub fn measurement(self, clustering: Clustering, ncuts: Vec<f64>, timing: Timing) -> Measurement {
+        let Self { graph, kept, layers, params, seconds } = self;
+        let ncut = clustering.partition.ncut();
+        let null = params.null.zip(mean_and_sd(&ncuts)).map(|(kind, (mean, sd))| NullInfo {
+            kind,
+            shuffles: ncuts.len(),
+            ncuts,
+            mean,
+            sd,
+        });
+        let ncuts = null.as_ref().map(|null| null.ncuts.as_slice());
+        let k = params.cluster.k;
+        let mut next = clustering.labels.iter();
+        let labels =
+            kept.iter().map(|&kept| if kept { next.next().map_or(-1, |&l| i64::from(l)) } else { -1 }).collect();
+        Measurement {
+            schema: SCHEMA,
+            model: None,
+            graph: GraphInfo {
+                nodes: graph.nodes(),
+                edges: graph.edges(),
+                dropped_nodes: kept.iter().filter(|kept| !**kept).count(),
+                components: clustering.components,
+                layers,
+            },
+            clusters: k,
+            ncut,
+            ncut_per_cluster: ncut / k as f64,
+            labels,
+            sizes: clustering.partition.sizes.clone(),
+            volumes: clustering.partition.volume_shares(),
+            effective_clusters: clustering.partition.effective_clusters(),
+            modularity_q: clustering.partition.modularity(),
+            p_value: ncuts.map(|ncuts| p_value(ncut, ncuts)),
+            z_score: ncuts.and_then(|ncuts| z_score(ncut, ncuts)),
+            warnings: warnings(&clustering, ncut, null.as_ref(), params),
+            settings: SettingsInfo {
+                clusters: k,
+                shuffles: params.shuffles,
+                null: params.null,
+                seed: params.cluster.seed,
+                prune: params.prune,
+                restarts: params.cluster.restarts_for(graph.nodes()),
+                solver: solver_name(clustering.solver).into(),
+                kmeans: if params.cluster.engine == Engine::Crate { "crate" } else { "lloyd" }.into(),
+                convention: "paper".into(),
+                device: "cpu".into(),
+            },
+            eigenvalues: clustering.eigenvalues,
+            null,
+            timing_s: Timing { load: 0.0, graph: seconds, total: seconds + timing.cluster + timing.null, ..timing },
+            version: crate::VERSION.into(),
+        }
+    }
+}
+
 /// Clusters `graph` and its shuffles.
 ///
 /// Nodes of degree zero are dropped before anything else, and again from each shuffle. `shuffle_done` is called after
@@ -241,82 +355,24 @@ const NEAR_ZERO: f64 = 1e-3;
 ///
 /// The same graph and parameters give the same result but for [`Timing`], on any number of threads.
 pub fn measure(
-    mut graph: NeuronGraph,
+    graph: NeuronGraph,
     params: MeasureParams,
     shuffle_done: impl Fn() + Sync,
 ) -> Result<Measurement, MeasureError> {
+    let subject = Subject::new(graph, params)?;
     let start = Instant::now();
-    if params.prune > 0.0 {
-        graph.prune(params.prune);
-    }
-    graph.rescale();
-    let layers = graph.node_sets.iter().map(|NodeSet { name, size }| LayerInfo { name: name.clone(), size: *size });
-    let layers = layers.collect();
-    let (graph, kept) = graph.without_isolated();
-    if graph.edges() == 0 {
-        return Err(MeasureError::NoEdges);
-    }
-    let graph_seconds = start.elapsed().as_secs_f64();
-    let clustering = cluster(&graph, params.cluster)?;
-    let cluster_seconds = start.elapsed().as_secs_f64() - graph_seconds;
-
-    let ncut = clustering.partition.ncut();
-    let null = match params.null {
-        Some(kind) if params.shuffles > 0 => {
-            let ncuts = null_distribution(&graph, kind, params.cluster, params.shuffles, shuffle_done)?;
-            mean_and_sd(&ncuts).map(|(mean, sd)| NullInfo { kind, shuffles: params.shuffles, ncuts, mean, sd })
-        }
-        _ => None,
+    let clustering = subject.cluster()?;
+    let cluster = start.elapsed().as_secs_f64();
+    let all: Vec<u64> = (0..params.shuffles as u64).collect();
+    let ncuts = match params.null {
+        None => Vec::new(),
+        Some(model) => subject.shuffled(model, &all, |_, _| {
+            shuffle_done();
+            ControlFlow::Continue(())
+        })?,
     };
-    let ncuts = null.as_ref().map(|null| null.ncuts.as_slice());
-    let k = params.cluster.k;
-    let mut next = clustering.labels.iter();
-    let labels = kept.iter().map(|&kept| if kept { next.next().map_or(-1, |&l| i64::from(l)) } else { -1 }).collect();
-    let total = start.elapsed().as_secs_f64();
-    Ok(Measurement {
-        schema: SCHEMA,
-        model: None,
-        graph: GraphInfo {
-            nodes: graph.nodes(),
-            edges: graph.edges(),
-            dropped_nodes: kept.iter().filter(|kept| !**kept).count(),
-            components: clustering.components,
-            layers,
-        },
-        clusters: k,
-        ncut,
-        ncut_per_cluster: ncut / k as f64,
-        labels,
-        sizes: clustering.partition.sizes.clone(),
-        volumes: clustering.partition.volume_shares(),
-        effective_clusters: clustering.partition.effective_clusters(),
-        modularity_q: clustering.partition.modularity(),
-        p_value: ncuts.map(|ncuts| p_value(ncut, ncuts)),
-        z_score: ncuts.and_then(|ncuts| z_score(ncut, ncuts)),
-        warnings: warnings(&clustering, ncut, null.as_ref(), params),
-        settings: SettingsInfo {
-            clusters: k,
-            shuffles: params.shuffles,
-            null: params.null,
-            seed: params.cluster.seed,
-            prune: params.prune,
-            restarts: params.cluster.restarts_for(graph.nodes()),
-            solver: solver_name(clustering.solver).into(),
-            kmeans: if params.cluster.engine == Engine::Crate { "crate" } else { "lloyd" }.into(),
-            convention: "paper".into(),
-            device: "cpu".into(),
-        },
-        eigenvalues: clustering.eigenvalues,
-        null,
-        timing_s: Timing {
-            load: 0.0,
-            graph: graph_seconds,
-            cluster: cluster_seconds,
-            null: total - graph_seconds - cluster_seconds,
-            total,
-        },
-        version: crate::VERSION.into(),
-    })
+    let timing = Timing { cluster, null: start.elapsed().as_secs_f64() - cluster, ..Timing::default() };
+    Ok(subject.measurement(clustering, ncuts.into_iter().map(|(_, ncut)| ncut).collect(), timing))
 }
 
 fn solver_name(solver: Solver) -> &'static str {

@@ -2,7 +2,7 @@
 
 /// The name in `known` that `word` was probably meant to be, if any is near enough.
 ///
-/// Near is at most two edits (see [`edits`]; two exchanged letters are two) for every five characters of the longer
+/// Near is at most two edits (see [`edits`]) for every five characters of the longer
 /// name, upper and lower case being the same; failing that, a name that holds `word` or is held in it. Ties go to the
 /// first.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -13,20 +13,25 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     by_edits.or_else(|| known.iter().find(holds)).copied()
 }
 
-/// Levenshtein distance: the fewest insertions, deletions and substitutions of a character that make `b` of `a`.
+/// The fewest insertions, deletions, substitutions and exchanges of neighbours that make `b` of `a`, no letter being
+/// edited twice (optimal string alignment).
 fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            table[i][j] = match (i, j) {
+                (0, other) | (other, 0) => other,
+                _ => {
+                    let substituted = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let least = substituted.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+                    let exchanged = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    if exchanged { least.min(table[i - 2][j - 2] + 1) } else { least }
+                }
+            };
         }
     }
-    row[b.len()]
+    table[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -39,6 +44,8 @@ mod tests {
         assert_eq!(edits("flaw", "lawn"), 2);
         assert_eq!(edits("", "abc"), 3);
         assert_eq!(edits("abc", "abc"), 0);
+        assert_eq!(edits("tiem", "time"), 1);
+        assert_eq!(edits("ca", "abc"), 3);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Purpose {
     StartVector = 5,
     /// k-means; `index` is 0 for the network and 1 + i for shuffle i, `part` is the restart.
     KMeans = 6,
+    /// Moments at which a run is interrupted to test it; all are 0.
+    Interruption = 7,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

@@ -4,10 +4,17 @@ mod cluster;
 mod data;
 mod graph;
 mod measure;
+mod plan;
+mod preempt;
 mod progress;
 mod report;
 mod run;
+mod schema;
+mod signals;
+mod status;
+mod submit;
 mod table;
+mod worker;
 
 use crate::InputError;
 use crate::experiment::run::RunError;
@@ -66,6 +73,20 @@ enum Command {
     Graph(graph::Graph),
     /// Train and measure the runs of a grid file that are not done yet
     Run(run::Run),
+    /// Say what run and submit would do with a grid file and what it would cost
+    Plan(plan::Plan),
+    /// Hand the runs of a grid file that are not done yet to Slurm
+    Submit(submit::Submit),
+    /// How far the runs of a grid file are, here and in Slurm's queue
+    Status(status::StatusOf),
+    /// The last lines of what runs wrote
+    Logs(status::Logs),
+    /// Interrupt a run at random moments and compare it with one left alone, bit for bit
+    Preempt(preempt::Preempt),
+    /// Print the JSON Schema of grid files
+    Schema(schema::Schema),
+    #[command(hide = true)]
+    Worker(worker::Worker),
     /// Collect the results of a grid file's runs
     Report(report::Report),
     /// List, download and look at data sets
@@ -137,11 +158,7 @@ fn is_input(error: &anyhow::Error) -> bool {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     device::check_name(&cli.global.device)?;
-    // Ctrl-C ends at once: everything that is worth keeping is on the disk already
-    const INTERRUPTED: i32 = 130;
-    let always = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, INTERRUPTED, always)
-        .context("failed to listen for Ctrl-C")?;
+    signals::end_at_once()?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(cli.global.threads())
         .build_global()
@@ -152,6 +169,13 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(command) => command.run(&cli.global),
         Command::Graph(command) => command.run(),
         Command::Run(command) => command.run(&cli.global),
+        Command::Plan(command) => command.run(&cli.global),
+        Command::Submit(command) => command.run(&cli.global),
+        Command::Status(command) => command.run(),
+        Command::Logs(command) => command.run(),
+        Command::Preempt(command) => command.run(&cli.global),
+        Command::Schema(command) => command.run(),
+        Command::Worker(command) => command.run(&cli.global),
         Command::Report(command) => command.run(),
         Command::Data(command) => command.run(&cli.global),
     }

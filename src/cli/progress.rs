@@ -33,15 +33,10 @@ struct AtWork {
     bar: ProgressBar,
     start: Instant,
     done_at_start: usize,
+    done: usize,
     total: usize,
-    steps: usize,
+    epochs: usize,
     last: String,
-}
-
-/// What a run is called on the screen: its experiment, what that varies, and the replicate.
-pub(super) fn label(run: &Run) -> String {
-    let varied: String = run.varied.iter().map(|(name, value)| format!("{name}={value} ")).collect();
-    format!("{} {varied}r{}", run.experiment, run.replicate)
 }
 
 impl GridProgress {
@@ -64,11 +59,19 @@ impl GridProgress {
 
     /// A run has ended, one way or the other.
     pub(super) fn finished(&self, run: &Run, line: &str) {
-        if let Some(state) = self.states().remove(&label(run)) {
+        if let Some(state) = self.states().remove(&run.label()) {
             state.bar.finish_and_clear();
         }
         self.all.inc(1);
-        self.line(&format!("{}: {line}", label(run)));
+        self.line(&format!("{}: {line}", run.label()));
+    }
+
+    /// A run has stopped because it was asked to.
+    pub(super) fn stopped(&self, run: &Run) {
+        if let Some(state) = self.states().remove(&run.label()) {
+            state.bar.finish_and_clear();
+        }
+        self.line(&format!("{}: stopped, its state is saved", run.label()));
     }
 
     pub(super) fn close(&self) {
@@ -80,54 +83,53 @@ impl GridProgress {
     }
 
     fn bar(&self, run: &Run) -> Option<ProgressBar> {
-        self.states().get(&label(run)).map(|state| state.bar.clone())
+        self.states().get(&run.label()).map(|state| state.bar.clone())
     }
 }
 
 impl Observer for GridProgress {
-    fn training(&self, run: &Run, done: usize, total: usize, steps: usize) {
+    fn training(&self, run: &Run, done: usize, total: usize, epochs: usize) {
         // everything is set before the bar is among the others: it would draw itself beside them
-        let bar = ProgressBar::new((total * steps) as u64)
+        let bar = ProgressBar::new(total as u64)
             .with_style(style("{prefix} {bar:16} {eta} left, {wide_msg}"))
-            .with_prefix(label(run))
+            .with_prefix(run.label())
             .with_message("training");
         let bar = self.bars.insert_before(&self.all, bar);
         // what earlier attempts did must not make the time left look short
-        bar.set_position((done * steps) as u64);
+        bar.set_position(done as u64);
         bar.reset_eta();
         let last = String::from("training");
-        let state = AtWork { bar, start: Instant::now(), done_at_start: done, total, steps, last };
-        self.states().insert(label(run), state);
+        let state = AtWork { bar, start: Instant::now(), done_at_start: done, done, total, epochs, last };
+        self.states().insert(run.label(), state);
         if done > 0 {
-            self.line(&format!("{}: going on after epoch {done} of {total}", label(run)));
+            self.line(&format!("{}: going on after step {done} of {total}", run.label()));
         }
     }
 
-    fn step(&self, run: &Run, epoch: usize, step: usize) {
-        if !self.terminal {
-            return;
-        }
-        if let Some(state) = self.states().get(&label(run)) {
-            state.bar.set_position(((epoch - 1) * state.steps + step) as u64);
-            state.bar.set_message(format!("epoch {epoch}/{} {}", state.total, state.last));
+    fn step(&self, run: &Run, done: usize) {
+        if let Some(state) = self.states().get_mut(&run.label()) {
+            state.done = done;
+            state.bar.set_position(done as u64);
         }
     }
 
     fn epoch(&self, run: &Run, record: &EpochRecord) {
         let mut states = self.states();
-        let Some(state) = states.get_mut(&label(run)) else { return };
+        let Some(state) = states.get_mut(&run.label()) else { return };
         state.last = format!(
             "loss {:.4}, accuracy {:.4}, test {:.4}, sparsity {:.3}",
             record.loss, record.accuracy, record.test_accuracy, record.sparsity
         );
-        let done = record.epoch - state.done_at_start;
-        let left = state.start.elapsed().as_secs_f64() / done as f64 * (state.total - record.epoch) as f64;
+        let done = (state.done + 1).saturating_sub(state.done_at_start).max(1);
+        let left = state.total.saturating_sub(state.done);
+        let left = state.start.elapsed().as_secs_f64() / done as f64 * left as f64;
+        state.bar.set_message(format!("epoch {}/{} {}", record.epoch, state.epochs, state.last));
         if !self.terminal {
             super::note(&format!(
                 "{}: epoch {}/{}: {}, {left:.0} s left",
-                label(run),
+                run.label(),
                 record.epoch,
-                state.total,
+                state.epochs,
                 state.last
             ));
         }
@@ -141,7 +143,7 @@ impl Observer for GridProgress {
             bar.set_message(format!("measuring {state}"));
         }
         if !self.terminal {
-            super::note(&format!("{}: measuring {state} against {shuffles} shuffles", label(run)));
+            super::note(&format!("{}: measuring {state} against {shuffles} shuffles", run.label()));
         }
     }
 

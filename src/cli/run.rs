@@ -1,16 +1,18 @@
 //! `ncut run FILE`.
 
-use super::Global;
-use super::progress::{GridProgress, label};
-use crate::experiment::grid::{Run as GridRun, Selection, runs};
+use super::progress::GridProgress;
+use super::{Global, signals};
+use crate::experiment::claim::holder;
+use crate::experiment::grid::{Grid, Run as GridRun, Selection, read};
 use crate::experiment::predicate::Predicate;
-use crate::experiment::run::{Context, Outcome, RunError, check, execute};
+use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute};
+use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
-use crate::measure::MeasureError;
 use crate::train::device;
 use crate::{InputError, report};
 use clap::Args;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -25,6 +27,8 @@ pub(super) struct Run {
     /// Runs at the same time, each training on one thread [default: as many as threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    again: Again,
 }
 
 /// Which runs of which file, and where their results are.
@@ -50,10 +54,59 @@ pub(super) struct GridOptions {
 }
 
 impl GridOptions {
-    pub(super) fn runs(&self) -> Result<Vec<GridRun>, InputError> {
+    pub(super) fn grid(&self) -> Result<Grid, InputError> {
         let (only, seeds, set) = (self.only.clone(), self.seeds.clone(), self.set.clone());
         let predicate = self.predicate.as_deref().map(|text| Predicate::parse("--where", text)).transpose()?;
-        runs(&self.file, &Selection { only, predicate, seeds, set })
+        read(&self.file, &Selection { only, predicate, seeds, set })
+    }
+
+    /// What another call of this program needs to resolve the same settings.
+    pub(super) fn passed_on(&self) -> Vec<String> {
+        self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]).collect()
+    }
+
+    pub(super) fn runs(&self) -> Result<Vec<GridRun>, InputError> {
+        Ok(self.grid()?.runs)
+    }
+}
+
+/// Which runs to do once more.
+#[derive(Debug, Args)]
+pub(super) struct Again {
+    /// Do these from their beginning: failed, all, or where 'EXPR'; what they have is put aside as r0.replaced-1
+    #[arg(long, value_name = "WHICH", num_args = 1..=2)]
+    rerun: Option<Vec<String>>,
+}
+
+impl Again {
+    /// Which of `runs` are to be done once more, of those that were begun and that nobody is doing now.
+    pub(super) fn chosen(&self, runs: &[GridRun], out: &Path) -> Result<Vec<bool>, InputError> {
+        let Some(words) = &self.rerun else { return Ok(vec![false; runs.len()]) };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (failed, predicate) = match words.as_slice() {
+            ["failed"] => (true, None),
+            ["all"] => (false, None),
+            ["where", text] => (false, Some(Predicate::parse("--rerun where", text)?)),
+            _ => {
+                let problem = format!("'{}' is no choice of runs", words.join(" "));
+                return Err(InputError::new("--rerun", problem, "write failed, all, or where 'dropout==0'"));
+            }
+        };
+        let chosen = |run: &GridRun| {
+            let directory = RunDirectory::new(out, run);
+            let begun = if failed { directory.error().exists() } else { directory.path().exists() };
+            begun
+                && predicate.as_ref().is_none_or(|predicate| predicate.holds(run.settings()))
+                && holder(&directory).is_none()
+        };
+        Ok(runs.iter().map(chosen).collect())
+    }
+
+    /// Puts aside what the chosen runs have, and says how many they are.
+    pub(super) fn set_aside(&self, runs: &[GridRun], out: &Path) -> Result<usize, InputError> {
+        let chosen = self.chosen(runs, out)?;
+        let chosen = runs.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(run, _)| run);
+        chosen.map(|run| RunDirectory::new(out, run).set_aside().map(|()| 1)).sum()
     }
 }
 
@@ -62,7 +115,11 @@ impl Run {
         let runs = self.grid.runs()?;
         // Small products gain little from two threads, and with one a network does not depend on how many there are.
         tch::set_num_threads(1);
-        let context = Context::new(global.data_dir(), self.grid.out.clone(), device::device(&global.device)?);
+        let stop = Stop::default();
+        signals::listen(&stop)?;
+        let context =
+            Context::new(global.data_dir(), self.grid.out.clone(), device::device(&global.device)?, stop.clone());
+        let again = self.again.set_aside(&runs, &context.out)?;
         let (done, missing): (Vec<&GridRun>, Vec<&GridRun>) =
             runs.iter().partition(|run| RunDirectory::new(&context.out, run).is_done());
         check(&missing, &context, &self.grid.file)?;
@@ -70,12 +127,19 @@ impl Run {
         report::results(&runs, &context.out)?;
         done.iter().for_each(|run| RunDirectory::new(&context.out, run).tidy());
         let progress = GridProgress::new(runs.len(), done.len());
+        if again > 0 {
+            progress.line(&format!("{again} of {} runs begin anew; what they had is put aside", runs.len()));
+        }
         if !done.is_empty() {
             progress.line(&format!("{} of {} runs are done already", done.len(), runs.len()));
         }
         let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
-        let failures = work(&missing, jobs, &context, &progress);
+        let failures = work(&missing, jobs, Stage::All, &context, &progress);
         progress.close();
+        if stop.is_requested() {
+            super::note("ncut: stopped; run this again to go on from here");
+            return Ok(ExitCode::from(signals::INTERRUPTED));
+        }
 
         let conditions = report::collect(&runs, &context.out)?;
         let pages = report::write_pages(&conditions, &runs, &context.out)?;
@@ -84,7 +148,7 @@ impl Run {
             false => {
                 let of = format!("{} of {} runs failed", failures.len(), runs.len());
                 super::note(&format!("ncut: {of}; mend the cause and run this again: what is done stays"));
-                ExitCode::from(if failures.iter().all(is_input) { 1 } else { 2 })
+                ExitCode::from(if failures.iter().all(RunError::is_input) { 1 } else { 2 })
             }
         };
         let mut text = report::text::conditions(&conditions);
@@ -100,51 +164,54 @@ impl Run {
 /// Between two looks at a run that another process is doing.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-fn is_input(error: &RunError) -> bool {
-    match error {
-        RunError::Input(_) => true,
-        RunError::Measure(_, error) => MeasureError::is_input(error),
-    }
-}
-
 /// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on. Runs that
-/// another process is doing are waited for, and taken over if it dies.
-fn work(runs: &[&GridRun], jobs: usize, context: &Context, progress: &GridProgress) -> Vec<RunError> {
+/// another process is doing are waited for, and taken over if it dies. Stops when asked to.
+pub(super) fn work(
+    runs: &[&GridRun],
+    jobs: usize,
+    stage: Stage,
+    context: &Context,
+    progress: &GridProgress,
+) -> Vec<RunError> {
     let waiting: Mutex<VecDeque<(&GridRun, bool)>> = Mutex::new(runs.iter().map(|run| (*run, false)).collect());
     let failures = Mutex::new(Vec::new());
     let take = || waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
     let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((run, true));
+    let fail = |run: &GridRun, error: RunError| {
+        progress.finished(run, &format!("failed: {error}"));
+        failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
+    };
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
-                while let Some((run, asked_before)) = take() {
+                while !context.stop.is_requested()
+                    && let Some((run, asked_before)) = take()
+                {
                     if asked_before {
                         std::thread::sleep(LOOK_AGAIN);
                     }
                     let start = Instant::now();
-                    match execute(run, context, progress) {
-                        Ok(Outcome::Done) => {
+                    // a fault in one run is not to take the others with it
+                    match catch_unwind(AssertUnwindSafe(|| execute(run, stage, context, progress))) {
+                        Ok(Ok(Outcome::Done)) => {
                             let directory = RunDirectory::new(&context.out, run);
-                            progress.finished(run, &summary(directory.path(), start.elapsed().as_secs_f64()));
+                            let seconds = start.elapsed().as_secs_f64();
+                            progress
+                                .finished(run, &format!("done in {seconds:.0} s, in {}", directory.path().display()));
                         }
-                        Ok(Outcome::Elsewhere(holder)) => {
+                        Ok(Ok(Outcome::Elsewhere(holder))) => {
                             if !asked_before {
-                                progress.line(&format!("{}: {holder} is doing it", label(run)));
+                                progress.line(&format!("{}: {holder} is doing it", run.label()));
                             }
                             put_back(run);
                         }
-                        Err(error) => {
-                            progress.finished(run, &format!("failed: {error}"));
-                            failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
-                        }
+                        Ok(Ok(Outcome::Stopped)) => progress.stopped(run),
+                        Ok(Err(error)) => fail(run, error),
+                        Err(_) => fail(run, RunError::Fault("see the line above".into())),
                     }
                 }
             });
         }
     });
     failures.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-fn summary(directory: &Path, seconds: f64) -> String {
-    format!("done in {seconds:.0} s, in {}", directory.display())
 }

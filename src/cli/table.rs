@@ -1,7 +1,32 @@
-//! Measurements as text for people.
+//! Tables and measurements as text for people.
 
 use crate::measure::{Measurement, NullInfo};
 use std::fmt::Write;
+
+/// Columns under each other: those of numbers to the right, others to the left.
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |row: &[String], c: usize| row.get(c).cloned().unwrap_or_default();
+    let mut text = String::new();
+    let widths: Vec<usize> =
+        (0..columns).map(|c| rows.iter().map(|row| cell(row, c).chars().count()).max().unwrap_or(0)).collect();
+    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let right: Vec<bool> = (0..columns)
+        .map(|c| {
+            let mut body = rows.iter().skip(1).map(|row| cell(row, c)).filter(|cell| !cell.is_empty()).peekable();
+            c > 0 && body.peek().is_some() && body.all(|cell| is_number(&cell))
+        })
+        .collect();
+    for row in rows {
+        let pad = |c: usize| match right[c] {
+            true => format!("{:>width$}", cell(row, c), width = widths[c]),
+            false => format!("{:<width$}", cell(row, c), width = widths[c]),
+        };
+        let line = (0..columns).map(pad).collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
 
 /// A short table, a histogram of the null distribution, and the warnings.
 pub(super) fn measurement(m: &Measurement) -> String {

@@ -142,6 +142,15 @@ pub fn catalogue(data_dir: &Path) -> Vec<DatasetInfo> {
     SOURCES.iter().map(info).collect()
 }
 
+/// What there is to know of the data set `name` without reading it.
+///
+/// # Errors
+///
+/// The name is unknown.
+pub fn describe(name: &str) -> Result<&'static Description, InputError> {
+    Ok(source(name)?.description())
+}
+
 /// Reads the data set `name` from `data_dir` (see [`data_dir`]), or from the program itself where it is shipped.
 ///
 /// # Errors

@@ -31,6 +31,9 @@ struct Owner {
     pid: u32,
     /// When the process started, in the kernel's ticks since boot: numbers are used again.
     started: u64,
+    /// The element of a job array that it is, as Slurm numbers it.
+    #[serde(default)]
+    job: Option<String>,
 }
 
 /// What came of asking for a run.
@@ -125,6 +128,16 @@ fn latest(dir: &Path) -> Result<Option<u64>, InputError> {
     Ok(entries.flatten().filter_map(|entry| attempt_number(&entry.file_name().to_string_lossy())).max())
 }
 
+/// Who has the run of `directory` now: a process that is alive, or may be. Nothing is changed.
+pub fn holder(directory: &RunDirectory) -> Option<String> {
+    holder_of(directory, latest(directory.path()).ok()??)
+}
+
+/// Who has the attempt of that number, the highest there is.
+pub(super) fn holder_of(directory: &RunDirectory, number: u64) -> Option<String> {
+    living_owner(&attempt_path(directory.path(), number))
+}
+
 /// Who has the attempt, if it may be alive: host and process.
 fn living_owner(path: &Path) -> Option<String> {
     // a file that is gone was given up
@@ -134,6 +147,8 @@ fn living_owner(path: &Path) -> Option<String> {
     let this = this_process();
     match owner {
         None => (!silent).then(|| "an unknown process".into()),
+        // Slurm gave the job to this process: the one before was cut off, with its node or its time
+        Some(owner) if owner.job.is_some() && owner.job == this.job && owner != this => None,
         Some(owner) if owner.machine == this.machine => {
             (started(owner.pid) == Some(owner.started)).then(|| format!("process {} here", owner.pid))
         }
@@ -150,6 +165,9 @@ fn this_process() -> Owner {
         machine: format!("{} {}", read("/proc/sys/kernel/random/boot_id"), namespace.display()),
         pid,
         started: started(pid).unwrap_or(0),
+        job: std::env::var("SLURM_ARRAY_JOB_ID")
+            .and_then(|job| Ok(format!("{job}_{}", std::env::var("SLURM_ARRAY_TASK_ID")?)))
+            .ok(),
     }
 }
 
@@ -169,7 +187,7 @@ mod tests {
     use crate::experiment::settings::Settings;
 
     fn directory(out: &Path) -> RunDirectory {
-        let run = Run { experiment: "e".into(), varied: vec![], settings: Settings::default(), replicate: 0 };
+        let run = Run::new("e", Settings::default(), 0);
         let directory = RunDirectory::new(out, &run);
         std::fs::create_dir_all(directory.path()).unwrap();
         directory

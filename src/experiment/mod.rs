@@ -1,12 +1,22 @@
 //! Experiments: a grid file to runs, runs to directories of results.
 //!
 //! ```text
-//! grid file ─► grid (conditions) ─► store (identity, directory) ─► run (train, measure) ─► result.json
+//! yaml ─► file (blocks) ─► grid (runs) ─► store (identity, directory) ─► run (train, measure) ─► result.json
+//!          │ axis, predicate, resources, table    └► claim (who does it)
 //! ```
 
+pub mod axis;
 pub mod claim;
+pub mod cost;
+pub mod file;
 pub mod grid;
 pub mod predicate;
+pub mod resources;
 pub mod run;
 pub mod settings;
+pub mod shuffles;
+pub mod status;
+pub mod stop;
 pub mod store;
+pub mod table;
+pub mod yaml;

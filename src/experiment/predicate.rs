@@ -5,8 +5,11 @@
 //! compare    == != < <= > >= in        of a setting with a value, or the other way round
 //! value      a number, true, false, null, 'text', "text", a word that is no setting's name, or a list [a, b]
 //! ```
+//!
+//! What a setting is compared with must be a value that it could have: `dataset == mnits` is a mistake, not false.
 
-use super::settings::{NAMES, Settings};
+use super::file::Assigned;
+use super::settings::{NAMES, Setting, Settings};
 use crate::InputError;
 use crate::names::nearest;
 use serde_json::{Map, Value};
@@ -70,13 +73,31 @@ impl Predicate {
         }
     }
 
+    /// That every setting of `row` has its value.
+    pub fn all_equal(row: &[Assigned]) -> Self {
+        let equal = |assigned: &Assigned| {
+            let name = assigned.setting.name();
+            Expression::Compare(Operand::Setting(name), Comparison::Equal, Operand::Value(resolved(&assigned.setting)))
+        };
+        Self(Expression::All(row.iter().map(equal).collect()))
+    }
+
     /// Whether `settings` fulfil it.
     pub fn holds(&self, settings: &Settings) -> bool {
-        match serde_json::to_value(settings) {
-            Ok(Value::Object(values)) => holds(&self.0, &values),
-            _ => unreachable!("settings are a map of plain values"),
-        }
+        self.holds_for(&settings.values())
     }
+
+    /// Whether settings with these values ([`Settings::values`]) fulfil it.
+    pub fn holds_for(&self, values: &Map<String, Value>) -> bool {
+        holds(&self.0, values)
+    }
+}
+
+/// A setting's value as resolved settings have it.
+fn resolved(setting: &Setting) -> Value {
+    let mut settings = Settings::default();
+    setting.apply(&mut settings);
+    settings.values().remove(setting.name()).unwrap_or_default()
 }
 
 fn holds(expression: &Expression, settings: &Map<String, Value>) -> bool {
@@ -274,7 +295,41 @@ impl Parser<'_> {
             self.next -= 1;
             return Err(self.error("'in' wants a list", "write it as [a, b]"));
         }
+        let end = self.next;
+        self.next = at;
+        let (left, right) = match (left, right) {
+            (Operand::Setting(name), Operand::Value(value)) => {
+                (Operand::Setting(name), Operand::Value(self.fitting(name, comparison, value)?))
+            }
+            (Operand::Value(value), Operand::Setting(name)) if comparison != Comparison::In => {
+                (Operand::Value(self.fitting(name, comparison, value)?), Operand::Setting(name))
+            }
+            both => both,
+        };
+        self.next = end;
         Ok(Expression::Compare(left, comparison, right))
+    }
+
+    /// `value` as the setting would have it, if it could.
+    fn fitting(&self, name: &str, comparison: Comparison, value: Value) -> Result<Value, InputError> {
+        let read = |value: Value| {
+            let wrong = |problem: Option<String>| {
+                let problem = problem.unwrap_or_default();
+                let (problem, remedy) =
+                    problem.split_once("; ").unwrap_or((&problem, "compare it with a value it can have"));
+                self.error(&format!("{name}: {problem}"), remedy)
+            };
+            Setting::read(name, value).map(|setting| resolved(&setting)).map_err(wrong)
+        };
+        match comparison {
+            Comparison::Equal | Comparison::Unequal => read(value),
+            Comparison::In => match value {
+                Value::Array(list) => list.into_iter().map(read).collect(),
+                other => Ok(other),
+            },
+            _ if value.is_number() && resolved_is_number(name) => Ok(value),
+            _ => Err(self.error(&format!("{name} and {value} have no order"), "compare numbers, or write == or !=")),
+        }
     }
 
     fn operand(&mut self) -> Result<Operand, InputError> {
@@ -316,15 +371,23 @@ impl Parser<'_> {
     }
 }
 
+/// Whether a setting is a number, or could be one.
+fn resolved_is_number(name: &str) -> bool {
+    let one = Setting::read(name, Value::from(1)).or_else(|_| Setting::read(name, Value::from(0)));
+    one.is_ok_and(|setting| resolved(&setting).is_number())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::settings::Assignment;
+    use crate::experiment::yaml;
 
     fn holds(condition: &str) -> bool {
         let mut settings = Settings::default();
         let given = "{dropout: 0.5, l1: 5e-5, dataset: fashion-mnist, hidden: [64, 64]}";
-        serde_yaml::from_str::<Assignment>(given).unwrap().apply(&mut settings);
+        for (key, node) in yaml::parse("", given).unwrap().map("").unwrap() {
+            Setting::read(&key.name, node.value()).unwrap().apply(&mut settings);
+        }
         Predicate::parse("--where", condition).unwrap_or_else(|e| panic!("{e}")).holds(&settings)
     }
 
@@ -344,7 +407,9 @@ mod tests {
             ("dataset != \"mnist\"", true),
             ("hidden == [64, 64]", true),
             ("n_train == null", true),
-            ("dataset < 3", false),
+            ("epochs == 20ep", true),
+            ("epochs in [10, 20.0]", true),
+            ("n_train < 3", false),
             ("dropout==0.5 and dataset==mnist or epochs==20", true),
         ] {
             assert_eq!(holds(condition), expected, "{condition}");
@@ -365,6 +430,11 @@ mod tests {
             ("dataset in [mnist", "character 18:", "close it with ]"),
             ("dataset == 'mnist", "character 12:", "close it with '"),
             ("dropout % 2", "character 9:", "quote"),
+            ("dataset == mnits", "character 1:", "did you mean 'mnist'?"),
+            ("dropout==1.5", "character 1:", "1.5 is not a number in [0, 1)"),
+            ("dataset < 3", "character 1:", "have no order"),
+            ("epochs == many", "character 1:", "a value it can have"),
+            ("l1==0 and epochs in [1, x]", "character 11:", "x is not a whole number"),
             ("", "character 1:", "write a setting or a value"),
             (&deep, "character", "leave some out"),
         ] {

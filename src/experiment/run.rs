@@ -1,21 +1,25 @@
-//! One run: train a network, prune it, measure both end states.
+//! One run: train a network, prune it, measure both end states. It can stop at any step and any shuffle.
 
-use super::claim::{Claim, claim};
+use super::claim::{Attempt, Claim, claim};
+use super::cost::peak_memory;
 use super::grid::Run;
 use super::settings::Settings;
+use super::shuffles::{Owner, Shuffles, folder, shard};
+use super::stop::Stop;
 use super::store::{RunDirectory, seed};
 use crate::data::{self, Dataset};
-use crate::measure::{MeasureError, MeasureParams, Measurement, ModelInfo, measure, read_network};
+use crate::measure::{MeasureError, MeasureParams, Measurement, ModelInfo, Subject, Timing, read_network};
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::kmeans::Engine;
 use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tch::Device;
 
 /// A network's measurement with how well it classifies.
@@ -36,15 +40,21 @@ pub struct EndState {
     pub sparsity: f64,
 }
 
-/// Seconds that a run took since it was last taken up.
+/// Seconds that a run took, and what else depends on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RunTiming {
-    /// Training.
+    /// Training, over all attempts.
     pub train: f64,
-    /// Both measurements.
+    /// Both measurements, since they were last taken up.
     pub measure: f64,
     /// Both.
     pub total: f64,
+    /// Threads that measured.
+    #[serde(default)]
+    pub threads: u32,
+    /// The most memory, in bytes, of the process that finished the run, other runs at the same time included.
+    #[serde(default)]
+    pub peak_memory: Option<u64>,
 }
 
 /// `result.json`.
@@ -71,14 +81,55 @@ pub enum RunError {
     /// The measurement.
     #[error("{0}: {1}")]
     Measure(String, MeasureError),
+    /// A fault of ours.
+    #[error("a fault of ours: {0}")]
+    Fault(String),
+}
+
+impl RunError {
+    /// Whether the user's input is at fault.
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Input(_) => true,
+            Self::Measure(_, error) => error.is_input(),
+            Self::Fault(_) => false,
+        }
+    }
+}
+
+/// `error.json`: why the last attempt failed. It goes when the next one begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// In one line.
+    pub message: String,
+    /// Whether the user's input is at fault.
+    pub input: bool,
+    /// Of the program.
+    pub version: String,
+}
+
+/// How far to go with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// To its result.
+    All,
+    /// Until both networks are trained.
+    Train,
+    /// Shuffles `shard`, `shard + of`, `shard + 2 of`, … of both networks, which are trained.
+    Shuffles {
+        /// Below `of`.
+        shard: u64,
+        /// Number of shards.
+        of: u64,
+    },
 }
 
 /// What happens in a run, for whoever shows it.
 pub trait Observer: Sync {
-    /// Training starts, or goes on, after `done` of `total` epochs of `steps` steps.
-    fn training(&self, run: &Run, done: usize, total: usize, steps: usize);
-    /// A step of an epoch is done.
-    fn step(&self, run: &Run, epoch: usize, step: usize);
+    /// Training starts, or goes on, after `done` of `total` steps, in so many `epochs`.
+    fn training(&self, run: &Run, done: usize, total: usize, epochs: usize);
+    /// So many steps are done.
+    fn step(&self, run: &Run, done: usize);
     /// An epoch is done.
     fn epoch(&self, run: &Run, record: &EpochRecord);
     /// A measurement of `shuffles` shuffles starts.
@@ -95,13 +146,15 @@ pub struct Context {
     pub out: PathBuf,
     /// Where tensors live.
     pub device: Device,
+    /// Looked at after each step and each shuffle: state is saved, and the run stops.
+    pub stop: Stop,
     datasets: Mutex<HashMap<String, Arc<Dataset>>>,
 }
 
 impl Context {
     /// No data set is read yet.
-    pub fn new(data_dir: PathBuf, out: PathBuf, device: Device) -> Self {
-        Self { data_dir, out, device, datasets: Mutex::default() }
+    pub fn new(data_dir: PathBuf, out: PathBuf, device: Device, stop: Stop) -> Self {
+        Self { data_dir, out, device, stop, datasets: Mutex::default() }
     }
 
     /// Each data set is read once.
@@ -129,15 +182,15 @@ pub const MOST_WEIGHTS: usize = 1_000_000_000;
 pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputError> {
     std::fs::create_dir_all(&context.out).map_err(|e| InputError::io(&context.out, &e))?;
     for run in runs {
-        let dataset = context.dataset(run.settings.dataset.as_str())?;
+        let dataset = context.dataset(run.settings().dataset.as_str())?;
         let place = |setting: &str| format!("{}: {}: {setting}", file.display(), run.experiment);
-        let (wanted, available) = (run.settings.n_train.map_or(0, |n| n.get()), dataset.train.len());
+        let (wanted, available) = (run.settings().n_train.map_or(0, |n| n.get()), dataset.train.len());
         if wanted > available {
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
             return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));
         }
         let widths: Vec<usize> = std::iter::once(dataset.train.height * dataset.train.width)
-            .chain(run.settings.hidden.iter().map(|width| width.get()))
+            .chain(run.settings().hidden.iter().map(|width| width.get()))
             .chain([dataset.classes])
             .collect();
         let nodes: usize = widths.iter().sum();
@@ -146,13 +199,13 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
             let problem = format!("a network of {weights} weights");
             return Err(InputError::new(place("hidden"), problem, format!("stay below {MOST_WEIGHTS}")));
         }
-        let Settings { initial_sparsity, final_sparsity, .. } = run.settings;
-        if f64::from(initial_sparsity) > f64::from(final_sparsity) {
+        let Settings { initial_sparsity, final_sparsity, .. } = run.settings();
+        if f64::from(*initial_sparsity) > f64::from(*final_sparsity) {
             let problem = "pruning begins with more than it ends with (final_sparsity)";
             return Err(InputError::new(place("initial_sparsity"), problem, "begin with less"));
         }
-        if run.settings.clusters.get() >= nodes {
-            let problem = format!("{} clusters of a network of {nodes} neurons", run.settings.clusters.get());
+        if run.settings().clusters.get() >= nodes {
+            let problem = format!("{} clusters of a network of {nodes} neurons", run.settings().clusters.get());
             return Err(InputError::new(place("clusters"), problem, format!("use at most {}", nodes - 1)));
         }
     }
@@ -162,26 +215,32 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
 /// What became of a run that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its result is there, written now or before.
+    /// It is as far as it was to go, now or before.
     Done,
     /// Another process is doing it: which.
     Elsewhere(String),
+    /// It was asked to stop, and goes on from there when it is asked for again.
+    Stopped,
 }
 
-/// Does `run`, or what is left of it, and writes its result. A run that is done, or that another process is doing, is not
+/// Does `run`, or what is left of it, as far as `stage`. A run that is done, or that another process is doing, is not
 /// touched.
 ///
-/// Training goes on from the last epoch's checkpoint; the result is the same as without interruption.
+/// Wherever it was interrupted, it goes on from its last step and its last shuffle, and the result is the same as without
+/// interruption.
 ///
 /// # Errors
 ///
-/// [`RunError`]; what was done stays.
+/// [`RunError`]; what was done stays, and `error.json` says why.
 ///
 /// # Panics
 ///
 /// If [`check`] would have found fault with the run.
-pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result<Outcome, RunError> {
+pub fn execute(run: &Run, stage: Stage, context: &Context, observer: &impl Observer) -> Result<Outcome, RunError> {
     let directory = RunDirectory::new(&context.out, run);
+    if let Stage::Shuffles { shard, of } = stage {
+        return shuffle_shard(run, &directory, shard, of, context, observer);
+    }
     std::fs::create_dir_all(directory.path()).map_err(|e| InputError::io(directory.path(), &e))?;
     let attempt = match claim(&directory)? {
         Claim::Ours(attempt) => attempt,
@@ -191,127 +250,279 @@ pub fn execute(run: &Run, context: &Context, observer: &impl Observer) -> Result
             return Ok(Outcome::Done);
         }
     };
-    let dataset = context.dataset(run.settings.dataset.as_str())?;
-    let config = serde_yaml::to_string(&run.settings).unwrap_or_default();
-    aside::write(&directory.config(), config.as_bytes())?;
-    let start = Instant::now();
-    let records = train(run, context, &dataset, &directory, observer)?;
-    let train_seconds = start.elapsed().as_secs_f64();
+    let _ = std::fs::remove_file(directory.error());
+    let result = attempted(run, stage, context, &directory, &attempt, observer);
+    if let Err(error) = &result {
+        let failure = Failure { message: error.to_string(), input: error.is_input(), version: crate::VERSION.into() };
+        let _ = log(&directory, &format!("failed: {error}"));
+        aside::write(&directory.error(), &serde_json::to_vec_pretty(&failure).unwrap_or_default())?;
+    }
+    result
+}
 
-    let epochs = run.settings.epochs.get();
-    let unpruned = end_state(run, "unpruned", &directory.unpruned(), &records[epochs - 1], observer)?;
-    let pruned = match run.settings.pruning_epochs.get() {
-        0 => None,
-        _ => Some(end_state(run, "pruned", &directory.pruned(), &records[records.len() - 1], observer)?),
+fn attempted(
+    run: &Run,
+    stage: Stage,
+    context: &Context,
+    directory: &RunDirectory,
+    attempt: &Attempt,
+    observer: &impl Observer,
+) -> Result<Outcome, RunError> {
+    let config = serde_yaml::to_string(run.settings()).unwrap_or_default();
+    let config = format!("# ncut {}, replicate {}\n{config}", crate::VERSION, run.replicate);
+    aside::write(&directory.config(), config.as_bytes())?;
+    let Some(trained) = train(run, context, directory, observer)? else { return Ok(Outcome::Stopped) };
+    if stage == Stage::Train {
+        return Ok(Outcome::Done);
+    }
+    let start = Instant::now();
+    let mut states = Vec::new();
+    for (state, record) in trained.end_states() {
+        match end_state(run, state, directory, record, context, observer)? {
+            Some(state) => states.push(state),
+            None => return Ok(Outcome::Stopped),
+        }
+    }
+    let mut states = states.into_iter();
+    let Some(unpruned) = states.next() else { return Err(RunError::Fault("no end state".into())) };
+    let measure = start.elapsed().as_secs_f64();
+    let timing_s = RunTiming {
+        train: trained.seconds,
+        measure,
+        total: trained.seconds + measure,
+        threads: rayon::current_num_threads() as u32,
+        peak_memory: peak_memory(),
     };
-    let total = start.elapsed().as_secs_f64();
-    let timing_s = RunTiming { train: train_seconds, measure: total - train_seconds, total };
-    let result = RunResult { settings: run.settings.clone(), replicate: run.replicate, unpruned, pruned, timing_s };
+    let settings = run.settings().clone();
+    let result = RunResult { settings, replicate: run.replicate, unpruned, pruned: states.next(), timing_s };
     if !attempt.is_current() {
         return Ok(Outcome::Elsewhere("a process that took this one for gone".into()));
     }
-    log(&directory, &format!("done in {total:.1} s"))?;
+    log(directory, &format!("done in {:.1} s", timing_s.total))?;
     let json = serde_json::to_vec_pretty(&result).unwrap_or_default();
     aside::write(&directory.result(), &json)?;
     directory.tidy();
     Ok(Outcome::Done)
 }
 
-/// Trains to the end and leaves the networks and metrics on disk; one record an epoch.
+/// A run's training, at its end.
+struct Trained {
+    records: Vec<EpochRecord>,
+    /// How many of them are before pruning.
+    unpruned: usize,
+    seconds: f64,
+}
+
+impl Trained {
+    /// What is measured, with the epoch that led there.
+    fn end_states(&self) -> impl Iterator<Item = (&'static str, &EpochRecord)> {
+        let unpruned = self.records.get(self.unpruned.wrapping_sub(1)).map(|record| ("unpruned", record));
+        let pruned = self.records.last().filter(|record| record.pruning).map(|record| ("pruned", record));
+        unpruned.into_iter().chain(pruned)
+    }
+}
+
+/// How long training goes on between two checkpoints, however long an epoch is.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// Trains to the end and leaves the networks and metrics on disk; `None` if it was asked to stop before.
 fn train(
     run: &Run,
     context: &Context,
-    dataset: &Dataset,
     directory: &RunDirectory,
     observer: &impl Observer,
-) -> Result<Vec<EpochRecord>, RunError> {
-    let settings = &run.settings;
+) -> Result<Option<Trained>, RunError> {
+    let settings = run.settings();
+    let dataset = context.dataset(settings.dataset.as_str())?;
     let n_train = settings.n_train.map_or(dataset.train.len(), |n| n.get());
-    let mut trainer = Trainer::new(settings.train_params(seed(run)), dataset, n_train, context.device);
-    let mut records = Vec::new();
+    let fresh = || Trainer::new(settings.train_params(seed(run)), &dataset, n_train, context.device);
+    let (mut trainer, mut records, mut earlier) = (fresh(), Vec::new(), 0.0);
     if directory.checkpoint().exists() {
         match trainer.load_checkpoint(&directory.checkpoint()) {
-            Ok(_) if !networks_are_there(run, directory, trainer.epochs_done()) => {
+            Ok(_) if !networks_are_there(directory, &trainer) => {
                 log(directory, "starting again: a network that was saved is gone")?;
-                trainer = Trainer::new(settings.train_params(seed(run)), dataset, n_train, context.device);
+                trainer = fresh();
             }
-            Ok(earlier) => {
-                records = earlier;
-                log(directory, &format!("going on after epoch {}", trainer.epochs_done()))?;
+            Ok(checkpoint) => {
+                (records, earlier) = (checkpoint.records, checkpoint.seconds);
+                log(
+                    directory,
+                    &format!("going on after epoch {}, step {}", trainer.epochs_done(), trainer.steps_done()),
+                )?;
             }
-            Err(error) => log(directory, &format!("starting again: {error}"))?,
+            Err(error) => {
+                log(directory, &format!("starting again: {error}"))?;
+                trainer = fresh();
+            }
         }
     } else {
         log(directory, "starting")?;
     }
-    observer.training(run, trainer.epochs_done(), trainer.total_epochs(), trainer.steps_per_epoch());
-    while trainer.epochs_done() < trainer.total_epochs() {
-        let epoch = trainer.epochs_done() + 1;
-        let record = trainer.epoch(|step| observer.step(run, epoch, step));
-        observer.epoch(run, &record);
-        log(directory, &format!("epoch {epoch}: {}", serde_json::to_string(&record).unwrap_or_default()))?;
-        records.push(record);
-        let lines: String = records.iter().map(|r| serde_json::to_string(r).unwrap_or_default() + "\n").collect();
-        aside::write(&directory.metrics(), lines.as_bytes())?;
-        if epoch == settings.epochs.get() {
-            trainer.save_network(&directory.unpruned())?;
+    let (start, mut saved) = (Instant::now(), Instant::now());
+    let seconds = || earlier + start.elapsed().as_secs_f64();
+    observer.training(run, trainer.steps_done(), trainer.total_steps(), trainer.total_epochs());
+    while !trainer.is_finished() {
+        let record = trainer.step();
+        observer.step(run, trainer.steps_done());
+        let epoch_ended = record.is_some();
+        if let Some(record) = record {
+            observer.epoch(run, &record);
+            let epoch = record.epoch;
+            log(directory, &format!("epoch {epoch}: {}", serde_json::to_string(&record).unwrap_or_default()))?;
+            records.push(record);
+            let lines: String = records.iter().map(|r| serde_json::to_string(r).unwrap_or_default() + "\n").collect();
+            aside::write(&directory.metrics(), lines.as_bytes())?;
+            if epoch == trainer.unpruned_epochs() {
+                trainer.save_network(&directory.network("unpruned"))?;
+            } else if trainer.is_finished() {
+                trainer.save_network(&directory.network("pruned"))?;
+            }
         }
-        if epoch == trainer.total_epochs() && settings.pruning_epochs.get() > 0 {
-            trainer.save_network(&directory.pruned())?;
+        let stop = context.stop.is_requested() && !trainer.is_finished();
+        if epoch_ended || stop || saved.elapsed() > CHECKPOINT_EVERY {
+            // after the networks, so that whatever a checkpoint says is done is on disk
+            trainer.save_checkpoint(&directory.checkpoint(), &records, seconds())?;
+            saved = Instant::now();
         }
-        // last, so that whatever a checkpoint says is done is on disk
-        trainer.save_checkpoint(&directory.checkpoint(), &records)?;
+        if stop {
+            log(directory, &format!("stopped by signal {} after step {}", signal(context), trainer.steps_done()))?;
+            return Ok(None);
+        }
     }
-    Ok(records)
+    Ok(Some(Trained { records, unpruned: trainer.unpruned_epochs(), seconds: seconds() }))
 }
 
-/// Whether the networks that were saved in the first `epochs_done` epochs still are.
-fn networks_are_there(run: &Run, directory: &RunDirectory, epochs_done: usize) -> bool {
-    let (epochs, pruning_epochs) = (run.settings.epochs.get(), run.settings.pruning_epochs.get());
-    let unpruned = epochs_done < epochs || directory.unpruned().exists();
-    let pruned = pruning_epochs == 0 || epochs_done < epochs + pruning_epochs || directory.pruned().exists();
-    unpruned && pruned
+fn signal(context: &Context) -> i32 {
+    context.stop.signal().unwrap_or_default()
 }
 
-fn end_state(
-    run: &Run,
-    state: &str,
-    network: &Path,
-    record: &EpochRecord,
-    observer: &impl Observer,
-) -> Result<EndState, RunError> {
-    let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings;
-    observer.measuring(run, state, shuffles.get());
-    let start = Instant::now();
-    let (graph, model) = read_network(network)?;
-    let load = start.elapsed().as_secs_f64();
+/// Whether the networks that were saved before this state of training still are.
+fn networks_are_there(directory: &RunDirectory, trainer: &Trainer) -> bool {
+    let (done, unpruned) = (trainer.epochs_done(), trainer.unpruned_epochs());
+    let pruned_is =
+        trainer.total_epochs() == unpruned || !trainer.is_finished() || directory.network("pruned").exists();
+    (done < unpruned || directory.network("unpruned").exists()) && pruned_is
+}
+
+/// What is to be measured of a network, and where its shuffles are kept.
+fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
+    let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
+    let network = directory.network(state);
+    let (graph, model) = read_network(&network)?;
     let params = MeasureParams {
         cluster: ClusterParams {
             k: clusters.get(),
             restarts: restarts.map(|n| n.get()),
-            solver: solver.into(),
+            solver: (*solver).into(),
             engine: Engine::Lloyd,
             seed: seed(run),
             index: 0,
         },
-        null: Some(null_model),
+        null: Some(*null_model),
         shuffles: shuffles.get(),
         prune: 0.0,
     };
-    let mut measurement = measure(graph, params, || observer.shuffle(run))
-        .map_err(|error| RunError::Measure(network.display().to_string(), error))?;
+    let subject =
+        Subject::new(graph, params).map_err(|error| RunError::Measure(network.display().to_string(), error))?;
+    let owner = Owner { network: model.sha256.clone(), version: crate::VERSION.into() };
     let path = network.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    measurement.model = Some(ModelInfo { path, ..model });
+    Ok((subject, ModelInfo { path, ..model }, Shuffles::new(folder(directory.path(), state), owner)))
+}
+
+/// Those of `wanted` that are not known yet, computed and kept as they come; the known ones with them. `None` if it was
+/// asked to stop before all were there.
+fn shuffled(
+    run: &Run,
+    subject: &Subject,
+    shuffles: &Shuffles,
+    wanted: &[u64],
+    context: &Context,
+    observer: &impl Observer,
+) -> Result<Option<BTreeMap<u64, f64>>, RunError> {
+    let mut known = shuffles.known()?;
+    let missing: Vec<u64> = wanted.iter().copied().filter(|i| !known.contains_key(i)).collect();
+    (missing.len()..wanted.len()).for_each(|_| observer.shuffle(run));
+    if missing.is_empty() {
+        return Ok(Some(known));
+    }
+    let file = shuffles.append()?;
+    let unwritten = Mutex::new(None);
+    let computed = subject.shuffled(run.settings().null_model, &missing, |i, ncut| {
+        observer.shuffle(run);
+        let written = file.push(i, ncut).map_err(|error| {
+            unwritten.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+        });
+        if written.is_err() || context.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    if let Some(error) = unwritten.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+        return Err(error.into());
+    }
+    known.extend(computed.map_err(|error| RunError::Measure(run.label(), error.into()))?);
+    Ok(wanted.iter().all(|i| known.contains_key(i)).then_some(known))
+}
+
+fn end_state(
+    run: &Run,
+    state: &'static str,
+    directory: &RunDirectory,
+    record: &EpochRecord,
+    context: &Context,
+    observer: &impl Observer,
+) -> Result<Option<EndState>, RunError> {
+    let wanted: Vec<u64> = (0..run.settings().shuffles.get() as u64).collect();
+    observer.measuring(run, state, wanted.len());
+    let start = Instant::now();
+    let (subject, model, shuffles) = subject(run, state, directory)?;
+    let load = start.elapsed().as_secs_f64();
+    let clustering =
+        subject.cluster().map_err(|e| RunError::Measure(directory.network(state).display().to_string(), e))?;
+    let cluster = start.elapsed().as_secs_f64() - load;
+    let Some(ncuts) = shuffled(run, &subject, &shuffles, &wanted, context, observer)? else {
+        log(directory, &format!("stopped by signal {} while measuring {state}", signal(context)))?;
+        return Ok(None);
+    };
+    let null = start.elapsed().as_secs_f64() - load - cluster;
+    let ncuts = wanted.iter().filter_map(|i| ncuts.get(i).copied()).collect();
+    let mut measurement = subject.measurement(clustering, ncuts, Timing { cluster, null, ..Timing::default() });
+    measurement.model = Some(model);
     measurement.timing_s.load = load;
     measurement.timing_s.total += load;
-    Ok(EndState {
+    Ok(Some(EndState {
         measurement,
         train_accuracy: record.accuracy,
         train_loss: record.loss,
         test_accuracy: record.test_accuracy,
         test_loss: record.test_loss,
         sparsity: record.sparsity,
-    })
+    }))
+}
+
+/// A shard of the shuffles of each end state. Several processes may do so at once; none has the run.
+fn shuffle_shard(
+    run: &Run,
+    directory: &RunDirectory,
+    number: u64,
+    of: u64,
+    context: &Context,
+    observer: &impl Observer,
+) -> Result<Outcome, RunError> {
+    if directory.is_done() {
+        return Ok(Outcome::Done);
+    }
+    let states: &[&str] = if run.settings().pruning_epochs.is_none() { &["unpruned"] } else { &["unpruned", "pruned"] };
+    let wanted = shard(run.settings().shuffles.get() as u64, number, of);
+    for state in states {
+        if !directory.network(state).exists() {
+            let problem = "is not there: the run is not trained yet";
+            return Err(InputError::new(directory.network(state).display(), problem, "train it first").into());
+        }
+        observer.measuring(run, state, wanted.len());
+        let (subject, _, shuffles) = subject(run, state, directory)?;
+        if shuffled(run, &subject, &shuffles, &wanted, context, observer)?.is_none() {
+            return Ok(Outcome::Stopped);
+        }
+    }
+    Ok(Outcome::Done)
 }
 
 /// Appends a line with the time, in seconds since 1970.

@@ -6,15 +6,18 @@
 //!     metrics.jsonl            one line an epoch
 //!     attempt-N.json           while a process does the run (see `claim`)
 //!     checkpoint.safetensors   while training
+//!     unpruned.shuffles/, …    while measuring (see `shuffles`)
 //!     unpruned.safetensors, pruned.safetensors
 //!     result.json              written last: the run is done
+//!     error.json               if the last attempt failed: why
 //!     log.txt
 //! ```
 
 use super::claim::attempt_number;
 use super::grid::{Run, readable};
 use super::settings::Settings;
-use crate::aside;
+use super::shuffles;
+use crate::{InputError, aside};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -34,22 +37,25 @@ fn hash(settings: &Settings) -> [u8; 32] {
 /// in how they are measured train the same network.
 pub fn seed(run: &Run) -> u64 {
     let mut hasher = Sha256::new();
-    hasher.update(hash(&run.settings.training_only()));
+    hasher.update(hash(&run.settings().training_only()));
     hasher.update(run.replicate.to_le_bytes());
     hasher.finalize()[..6].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 /// What a condition is called: the settings that differ from their defaults, or `default`, and its identity. However the
 /// grid file is written, the same settings have the same name.
-pub fn condition_name(run: &Run) -> String {
-    let given = run.settings.non_default();
+pub fn condition_name(settings: &Settings) -> String {
+    let given = settings.non_default();
     let named: Vec<String> = given.iter().map(|(name, value)| format!("{name}={}", readable(value))).collect();
     let readable = if named.is_empty() { "default".to_string() } else { named.join(",") };
     // long lists of settings would exceed what file systems allow for a name
     const LONGEST: usize = 100;
     let readable: String = readable.chars().take(LONGEST).collect();
-    format!("{readable}-{}", identity(&run.settings))
+    format!("{readable}-{}", identity(settings))
 }
+
+/// What follows the name of a run's directory that was put aside, before its number.
+pub const REPLACED: &str = ".replaced-";
 
 /// The files of a run.
 #[derive(Debug, Clone)]
@@ -58,7 +64,12 @@ pub struct RunDirectory(PathBuf);
 impl RunDirectory {
     /// The directory of `run` below `out`; nothing is made.
     pub fn new(out: &Path, run: &Run) -> Self {
-        Self(out.join(&run.experiment).join(condition_name(run)).join(format!("r{}", run.replicate)))
+        Self(out.join(&*run.experiment).join(&run.condition.name).join(format!("r{}", run.replicate)))
+    }
+
+    /// A directory that was found.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
     }
 
     /// The directory.
@@ -81,14 +92,14 @@ impl RunDirectory {
         self.0.join("checkpoint.safetensors")
     }
 
-    /// The network before pruning.
-    pub fn unpruned(&self) -> PathBuf {
-        self.0.join("unpruned.safetensors")
+    /// The network before pruning (`unpruned`) or at the end (`pruned`).
+    pub fn network(&self, state: &str) -> PathBuf {
+        self.0.join(format!("{state}.safetensors"))
     }
 
-    /// The network at the end.
-    pub fn pruned(&self) -> PathBuf {
-        self.0.join("pruned.safetensors")
+    /// Why the last attempt failed.
+    pub fn error(&self) -> PathBuf {
+        self.0.join("error.json")
     }
 
     /// The result.
@@ -109,7 +120,23 @@ impl RunDirectory {
             let name = name.to_string_lossy();
             if name.starts_with(aside::PREFIX) || attempt_number(&name).is_some() {
                 let _ = std::fs::remove_file(entry.path());
+            } else if name.ends_with(shuffles::SUFFIX) {
+                let _ = std::fs::remove_dir_all(entry.path());
             }
+        }
+    }
+
+    /// Puts what is there aside, as `r<replicate>.replaced-<n>`, so that the run begins anew. Nothing is deleted.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be renamed.
+    pub fn set_aside(&self) -> Result<(), InputError> {
+        let name = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let free = (1..).map(|n| self.0.with_file_name(format!("{name}{REPLACED}{n}"))).find(|path| !path.exists());
+        match free {
+            Some(path) if self.0.exists() => std::fs::rename(&self.0, path).map_err(|e| InputError::io(&self.0, &e)),
+            _ => Ok(()),
         }
     }
 
@@ -122,31 +149,36 @@ impl RunDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::settings::Setting;
+    use crate::experiment::yaml;
+
+    fn settings(yaml: &str) -> Settings {
+        let mut settings = Settings::default();
+        for (key, node) in yaml::parse("", yaml).unwrap().map("").unwrap() {
+            Setting::read(&key.name, node.value()).unwrap().apply(&mut settings);
+        }
+        settings
+    }
 
     fn run(yaml: &str) -> Run {
-        let mut settings = Settings::default();
-        serde_yaml::from_str::<super::super::settings::Assignment>(yaml).unwrap().apply(&mut settings);
-        Run { experiment: "e".into(), varied: vec![("dropout".into(), "0.5".into())], settings, replicate: 3 }
+        Run::new("e", settings(yaml), 3)
     }
 
     /// Names on disk: if this fails, everybody's finished runs are lost to them.
     #[test]
     fn names_are_pinned() {
         assert_eq!(identity(&Settings::default()), "44136fa3");
-        assert_eq!(condition_name(&run("{}")), "default-44136fa3");
-        assert_eq!(condition_name(&run("{epochs: 2, dropout: 0.5}")), "dropout=0.5,epochs=2-f0f88542");
+        assert_eq!(condition_name(&settings("{}")), "default-44136fa3");
+        assert_eq!(condition_name(&settings("{epochs: 2, dropout: 0.5}")), "dropout=0.5,epochs=2-f0f88542");
         let directory = RunDirectory::new(Path::new("runs"), &run("{dropout: 0.5, epochs: 2}"));
         assert_eq!(directory.result(), Path::new("runs/e/dropout=0.5,epochs=2-f0f88542/r3/result.json"));
     }
 
     #[test]
     fn identity_depends_on_values_alone() {
-        assert_eq!(
-            identity(&run("{epochs: 2, dropout: 0.5}").settings),
-            identity(&run("{dropout: 5e-1, epochs: 2}").settings)
-        );
-        assert_eq!(identity(&run("{epochs: 20}").settings), identity(&Settings::default()));
-        assert_ne!(identity(&run("{epochs: 21}").settings), identity(&Settings::default()));
+        assert_eq!(identity(&settings("{epochs: 2, dropout: 0.5}")), identity(&settings("{dropout: 5e-1, epochs: 2}")));
+        assert_eq!(identity(&settings("{epochs: 20}")), identity(&Settings::default()));
+        assert_ne!(identity(&settings("{epochs: 21}")), identity(&Settings::default()));
         assert_eq!(seed(&run("{shuffles: 7}")), seed(&run("{clusters: 4}")));
         assert_ne!(seed(&run("{dropout: 0.5}")), seed(&run("{}")));
         assert!(seed(&run("{}")) < 1 << 48);

@@ -135,9 +135,11 @@ pub fn measurement(m: &Measurement) -> String {
 
 /// The settings that the experiment varies, or its name.
 fn varied(run: &Run) -> String {
-    match run.varied.is_empty() {
-        true => run.experiment.clone(),
-        false => run.varied.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
+    match run.condition.varied.is_empty() {
+        true => run.experiment.to_string(),
+        false => {
+            run.condition.varied.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 

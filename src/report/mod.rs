@@ -108,24 +108,21 @@ pub fn collect(runs: &[Run], out: &Path) -> Result<Vec<Condition>, InputError> {
     let results = results(runs, out)?;
     let mut conditions: Vec<(&Run, usize)> = Vec::new();
     for run in runs {
-        match conditions.iter_mut().find(|(c, _)| c.experiment == run.experiment && c.settings == run.settings) {
+        match conditions.iter_mut().find(|(c, _)| c.experiment == run.experiment && c.condition == run.condition) {
             Some((_, count)) => *count += 1,
             None => conditions.push((run, 1)),
         }
     }
     let condition = |(run, wanted): (&Run, usize)| {
-        let of_this = |r: &&(Run, RunResult)| r.0.experiment == run.experiment && r.0.settings == run.settings;
+        let of_this = |r: &&(Run, RunResult)| r.0.experiment == run.experiment && r.0.condition == run.condition;
         let done: Vec<&RunResult> = results.iter().filter(of_this).map(|(_, result)| result).collect();
-        let published = published::find(&run.settings);
+        let published = published::find(run.settings());
         let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
         let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
-        let all = match serde_json::to_value(&run.settings) {
-            Ok(serde_json::Value::Object(all)) => all,
-            _ => Default::default(),
-        };
-        let varied = run.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
+        let all = run.settings().values();
+        let varied = run.condition.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
         Condition {
-            experiment: run.experiment.clone(),
+            experiment: run.experiment.to_string(),
             settings: varied.collect(),
             n: done.len(),
             missing: wanted - done.len(),
@@ -196,7 +193,7 @@ pub fn write_pages(conditions: &[Condition], runs: &[Run], out: &Path) -> Result
     experiments.dedup();
     for experiment in experiments {
         let of_this: Vec<Condition> = conditions.iter().filter(|c| c.experiment == experiment).cloned().collect();
-        let results: Vec<_> = results.iter().filter(|(run, _)| run.experiment == experiment).cloned().collect();
+        let results: Vec<_> = results.iter().filter(|(run, _)| &*run.experiment == experiment).cloned().collect();
         if results.is_empty() {
             continue;
         }

@@ -6,6 +6,8 @@ use crate::rng::{Purpose, stream};
 use crate::spectral::clustering::{ClusterParams, cluster};
 use crate::spectral::eigsh::EigshError;
 use rayon::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A shuffle that could not be clustered.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,25 +38,67 @@ pub fn shuffled_ncut(graph: &NeuronGraph, model: NullModel, params: ClusterParam
     Ok(clustering.map_err(error)?.partition.ncut())
 }
 
-/// The n-cuts of shuffles `0 .. shuffles`, in that order. `done` is called after each, from any thread.
+/// The n-cuts of `shuffles`, by number, which need not be all of a distribution: each is the same whoever computes it.
+/// `done` is called after each with its number and n-cut, from any thread; once it breaks, no further one is begun, and
+/// those that were never begun are missing from the answer.
 ///
 /// # Errors
 ///
-/// The first shuffle's error, by number.
+/// The first shuffle's error, in the order of `shuffles`.
 pub fn null_distribution(
     graph: &NeuronGraph,
     model: NullModel,
     params: ClusterParams,
-    shuffles: usize,
-    done: impl Fn() + Sync,
-) -> Result<Vec<f64>, NullError> {
-    let results: Vec<Result<f64, NullError>> = (0..shuffles as u64)
-        .into_par_iter()
-        .map(|i| {
+    shuffles: &[u64],
+    done: impl Fn(u64, f64) -> ControlFlow<()> + Sync,
+) -> Result<Vec<(u64, f64)>, NullError> {
+    let stopped = AtomicBool::new(false);
+    let results: Vec<Result<(u64, f64), NullError>> = shuffles
+        .par_iter()
+        .filter_map(|&i| {
+            if stopped.load(Ordering::Relaxed) {
+                return None;
+            }
             let ncut = shuffled_ncut(graph, model, params, i);
-            done();
-            ncut
+            if let Ok(ncut) = ncut
+                && done(i, ncut).is_break()
+            {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            Some(ncut.map(|ncut| (i, ncut)))
         })
         .collect();
     results.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::mlp_graph;
+    use crate::spectral::eigsh::Solver;
+    use crate::spectral::kmeans::Engine;
+    use rand::Rng;
+
+    /// Shards of a distribution are parts of the whole, and a stop loses nothing that was computed.
+    #[test]
+    fn shards_and_stops_change_no_number() {
+        let mut rng = stream(1, Purpose::InitialWeights, 0, 0);
+        let mut layer = |d_in, d_out| ndarray::Array2::from_shape_simple_fn((d_in, d_out), || rng.gen_range(-1.0..1.0));
+        let graph = mlp_graph(vec![("a".into(), layer(20, 15)), ("b".into(), layer(15, 10))]);
+        let params =
+            ClusterParams { k: 3, restarts: None, solver: Solver::Auto, engine: Engine::Lloyd, seed: 5, index: 0 };
+        let go_on = |_, _| ControlFlow::Continue(());
+        let all: Vec<u64> = (0..12).collect();
+        let whole = null_distribution(&graph, NullModel::Layer, params, &all, go_on).unwrap();
+        let mut shards = Vec::new();
+        for shard in 0..3 {
+            let own: Vec<u64> = all.iter().copied().filter(|i| i % 3 == shard).collect();
+            shards.extend(null_distribution(&graph, NullModel::Layer, params, &own, go_on).unwrap());
+        }
+        shards.sort_by_key(|(i, _)| *i);
+        assert_eq!(shards, whole);
+        let some = null_distribution(&graph, NullModel::Layer, params, &all, |_, _| ControlFlow::Break(())).unwrap();
+        assert!(!some.is_empty() && some.len() < 12, "{}", some.len());
+        assert!(some.iter().all(|found| whole.contains(found)));
+    }
 }

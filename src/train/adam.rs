@@ -36,7 +36,8 @@ impl Adam {
 
     /// Moves `parameters` by one step along `gradients`, in place.
     pub fn step(&mut self, parameters: &[&Tensor], gradients: &[Tensor]) {
-        self.steps += 1;
+        // βᵗ is zero long before
+        self.steps = self.steps.saturating_add(1);
         let rate = self.learning_rate * (1.0 - BETA_2.powi(self.steps)).sqrt() / (1.0 - BETA_1.powi(self.steps));
         tch::no_grad(|| {
             for (((parameter, g), m), v) in parameters.iter().zip(gradients).zip(&mut self.first).zip(&mut self.second)

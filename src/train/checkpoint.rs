@@ -1,35 +1,90 @@
 //! A run's state and its networks on disk, as safetensors.
 //!
-//! A checkpoint is taken between epochs. With streams that are named by epoch and step ([`crate::rng`]), weights,
-//! moments and masks are the whole state: a run that goes on from one is the run that was never stopped.
+//! A checkpoint is taken between any two steps. With streams that are named by epoch and step ([`crate::rng`]), the tensors
+//! below are the whole state: a run that goes on from them is the run that was never stopped, to the bit.
+//!
+//! | tensor | shape | there |
+//! |---|---|---|
+//! | `layers.L.weight`, `layers.L.bias` | `(d_out, d_in)`, `(d_out,)` | always; f32 |
+//! | `first.…`, `second.…` of each of those: Adam's moments | the same | always; f32 |
+//! | `mask.L` | `(d_out, d_in)` | once pruning has begun; f32 |
+//! | `epoch.loss_sum`, `epoch.right` | `()` | amid an epoch; f64 |
+//! | `records`: loss, accuracy, test loss, test accuracy, sparsity | `(epochs done, 5)` | always; f64 |
+//!
+//! The metadata are `format_version`, `steps_done` and `seconds`.
 
 use super::adam::Adam;
 use super::prune::Masks;
-use super::{EpochRecord, Trainer};
+use super::{Epoch, EpochRecord, Trainer};
+use crate::nn::Mlp;
 use crate::{InputError, aside};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
-/// Writes `(name, f32 tensor)` pairs with metadata, atomically.
-fn write(path: &Path, tensors: &[(String, &Tensor)], metadata: HashMap<String, String>) -> Result<(), InputError> {
+/// Of checkpoints. To be changed with their content; others are not read.
+const FORMAT_VERSION: &str = "2";
+
+/// What a checkpoint holds besides the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Of the epochs that are complete.
+    pub records: Vec<EpochRecord>,
+    /// Seconds of training so far, as they were given: finite and at least 0.
+    pub seconds: f64,
+}
+
+/// Writes `(name, f32 or f64 tensor)` pairs with metadata, atomically.
+fn write(path: &Path, tensors: &[(String, Tensor)], metadata: HashMap<String, String>) -> Result<(), InputError> {
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
         .map(|(_, tensor)| {
-            let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
-            let mut values = vec![0f32; tensor.numel()];
-            tensor.copy_data(&mut values, tensor.numel());
-            values.iter().flat_map(|x| x.to_le_bytes()).collect()
+            let tensor = tensor.to_device(Device::Cpu).contiguous();
+            let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+            tensor.copy_data_u8(&mut bytes, tensor.numel());
+            bytes
         })
         .collect();
     let views = tensors.iter().zip(&bytes).map(|((name, tensor), bytes)| {
         let shape = tensor.size().iter().map(|&d| d as usize).collect();
-        TensorView::new(Dtype::F32, shape, bytes).map(|view| (name.clone(), view))
+        TensorView::new(dtype(tensor.kind()), shape, bytes).map(|view| (name.clone(), view))
     });
     let fault = |e: safetensors::SafeTensorError| InputError::new(path.display(), e, "report this");
     let views = views.collect::<Result<Vec<_>, _>>().map_err(fault)?;
     aside::write(path, &safetensors::serialize(views, Some(metadata)).map_err(fault)?)
+}
+
+fn dtype(kind: Kind) -> Dtype {
+    if kind == Kind::Double { Dtype::F64 } else { Dtype::F32 }
+}
+
+/// The state's tensors, sharing its memory, and their names.
+fn named(network: &Mlp, adam: &Adam, masks: Option<&Masks>, epoch: Option<&Epoch>) -> Vec<(String, Tensor)> {
+    let names = network.parameter_names();
+    let parts = [
+        ("", network.parameters()),
+        ("first.", adam.first.iter().collect()),
+        ("second.", adam.second.iter().collect()),
+    ];
+    let mut tensors = Vec::new();
+    for (part, parameters) in parts {
+        tensors.extend(names.iter().zip(parameters).map(|(name, value)| (format!("{part}{name}"), value.detach())));
+    }
+    for (layer, mask) in masks.iter().flat_map(|Masks(masks)| masks).enumerate() {
+        tensors.push((format!("mask.{layer}"), mask.detach()));
+    }
+    if let Some(Epoch { loss_sum, right, .. }) = epoch {
+        tensors.push(("epoch.loss_sum".into(), loss_sum.detach()));
+        tensors.push(("epoch.right".into(), right.detach()));
+    }
+    tensors
+}
+
+/// What of a record does not follow from its place. Bits, for a loss may be NaN, which JSON has not.
+fn row(record: &EpochRecord) -> [f64; 5] {
+    let &EpochRecord { epoch: _, pruning: _, loss, accuracy, test_loss, test_accuracy, sparsity } = record;
+    [loss, accuracy, test_loss, test_accuracy, sparsity]
 }
 
 impl Trainer {
@@ -39,81 +94,329 @@ impl Trainer {
     ///
     /// The file cannot be written.
     pub fn save_network(&self, path: &Path) -> Result<(), InputError> {
-        let tensors: Vec<_> = self.network.parameter_names().into_iter().zip(self.network.parameters()).collect();
+        let parameters = self.network.parameters().into_iter().map(Tensor::detach);
+        let tensors: Vec<_> = self.network.parameter_names().into_iter().zip(parameters).collect();
         write(path, &tensors, HashMap::from([("format".into(), "pt".into())]))
     }
 
-    /// Writes the whole state and the epochs' records so far.
+    /// Writes the whole state, the records of the epochs done and the seconds, finite and at least 0, that training took
+    /// so far: what they count is the caller's business.
     ///
     /// # Errors
     ///
     /// The file cannot be written.
-    pub fn save_checkpoint(&self, path: &Path, records: &[EpochRecord]) -> Result<(), InputError> {
-        let names = self.network.parameter_names();
-        let mut tensors: Vec<(String, &Tensor)> = names.iter().cloned().zip(self.network.parameters()).collect();
-        for (part, moments) in [("first", &self.adam.first), ("second", &self.adam.second)] {
-            tensors.extend(names.iter().map(|name| format!("{part}.{name}")).zip(moments));
-        }
-        if let Some(Masks(masks)) = &self.masks {
-            tensors.extend(masks.iter().enumerate().map(|(l, mask)| (format!("mask.{l}"), mask)));
-        }
-        let records = serde_json::to_string(records).map_err(|e| InputError::new(path.display(), e, "report this"))?;
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many records as epochs done.
+    pub fn save_checkpoint(&self, path: &Path, records: &[EpochRecord], seconds: f64) -> Result<(), InputError> {
+        assert_eq!(records.len(), self.epochs_done(), "one record for each epoch done");
+        let mut tensors = named(&self.network, &self.adam, self.masks.as_ref(), self.epoch.as_ref());
+        let rows: Vec<f64> = records.iter().flat_map(row).collect();
+        tensors.push(("records".into(), Tensor::from_slice(&rows).view([records.len() as i64, 5])));
         let metadata = HashMap::from([
-            ("epochs_done".into(), self.epochs_done.to_string()),
-            ("adam_steps".into(), self.adam.steps.to_string()),
-            ("records".into(), records),
+            ("format_version".into(), FORMAT_VERSION.into()),
+            ("steps_done".into(), self.steps_done.to_string()),
+            ("seconds".into(), seconds.to_string()),
         ]);
         write(path, &tensors, metadata)
     }
 
-    /// Takes up the state of a checkpoint and returns its records.
+    /// Takes up the state of a checkpoint that a run of the same parameters and examples wrote.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or is not a checkpoint of this network.
-    pub fn load_checkpoint(&mut self, path: &Path) -> Result<Vec<EpochRecord>, InputError> {
+    /// The file cannot be read, is damaged, of another format version, or not a checkpoint of such a run. The state is
+    /// then what it was.
+    pub fn load_checkpoint(&mut self, path: &Path) -> Result<Checkpoint, InputError> {
         let bad = |problem: String| {
             InputError::new(path.display(), format!("is not a checkpoint of this run: {problem}"), "delete it")
         };
         let bytes = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let entry = |key: &str| metadata.get(key).ok_or_else(|| bad(format!("no '{key}'")));
-        let number = |key: &str| entry(key)?.parse::<i64>().map_err(|e| bad(format!("'{key}': {e}")));
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
-        let tensor = |name: &str, shape: Vec<i64>| -> Result<Tensor, InputError> {
-            let view = tensors.tensor(name).map_err(|e| bad(format!("'{name}': {e}")))?;
-            let found: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
-            if found != shape || view.dtype() != Dtype::F32 {
-                return Err(bad(format!("'{name}' is {found:?}, not {shape:?} of f32")));
-            }
-            Ok(Tensor::from_data_size(view.data(), &shape, Kind::Float).to_device(self.device))
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
+        let entry = |key: &str| {
+            let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+            value.ok_or_else(|| bad(format!("no '{key}'")))
         };
-        let names = self.network.parameter_names();
-        let mut adam = Adam::new(&self.network.parameters(), self.params.learning_rate);
-        adam.steps = number("adam_steps")? as i32;
-        let mut values = Vec::new();
-        for (i, (name, parameter)) in names.iter().zip(self.network.parameters()).enumerate() {
-            values.push(tensor(name, parameter.size())?);
-            adam.first[i] = tensor(&format!("first.{name}"), parameter.size())?;
-            adam.second[i] = tensor(&format!("second.{name}"), parameter.size())?;
+        let version = entry("format_version")?;
+        if version != FORMAT_VERSION {
+            return Err(bad(format!("its format version is '{version}', not '{FORMAT_VERSION}'")));
         }
-        let epochs_done = number("epochs_done")? as usize;
-        let masks = match epochs_done > self.params.epochs {
-            true => {
-                let masks =
-                    self.network.weights.iter().enumerate().map(|(l, w)| tensor(&format!("mask.{l}"), w.size()));
-                Some(Masks(masks.collect::<Result<_, _>>()?))
+        let steps_done: usize = entry("steps_done")?.parse().map_err(|e| bad(format!("'steps_done': {e}")))?;
+        if steps_done > self.total_steps() {
+            return Err(bad(format!("{steps_done} steps are done of {}", self.total_steps())));
+        }
+        let seconds: f64 = entry("seconds")?.parse().map_err(|e| bad(format!("'seconds': {e}")))?;
+        if !(seconds.is_finite() && seconds >= 0.0) {
+            return Err(bad(format!("{seconds} seconds")));
+        }
+        let read = |name: &str, shape: &[i64], kind: Kind| -> Result<Tensor, InputError> {
+            let view = file.tensor(name).map_err(|e| bad(format!("'{name}': {e}")))?;
+            let found: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
+            let (found_dtype, dtype) = (view.dtype(), dtype(kind));
+            if found != shape || found_dtype != dtype {
+                return Err(bad(format!("'{name}' is {found:?} of {found_dtype:?}, not {shape:?} of {dtype:?}")));
             }
-            false => None,
+            Tensor::f_from_data_size(view.data(), shape, kind).map_err(|e| bad(format!("'{name}': {e}")))
         };
-        let records: Vec<EpochRecord> = serde_json::from_str(entry("records")?).map_err(|e| bad(e.to_string()))?;
+
+        let place = self.phases.at(steps_done);
+        let pruning_begun = steps_done > self.phases.unpruned;
+        let adam_steps = if pruning_begun { steps_done - self.phases.unpruned } else { steps_done };
+        let mut adam = Adam::new(&self.network.parameters(), self.params.learning_rate);
+        adam.steps = i32::try_from(adam_steps).unwrap_or(i32::MAX);
+        let masks = pruning_begun.then(|| Masks::new(&self.network.weights));
+        let epoch = (place.step > 0).then(|| self.begin_epoch(place.epochs_done));
+
+        let targets = named(&self.network, &adam, masks.as_ref(), epoch.as_ref());
+        let values = targets.iter().map(|(name, target)| read(name, &target.size(), target.kind()));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let rows = read("records", &[place.epochs_done as i64, 5], Kind::Double)?;
+        if file.len() != targets.len() + 1 {
+            let (found, wanted) = (file.len(), targets.len() + 1);
+            return Err(bad(format!("{found} tensors, not the {wanted} that there are after {steps_done} steps")));
+        }
+        let record = |epoch: usize| {
+            let [loss, accuracy, test_loss, test_accuracy, sparsity] =
+                [0, 1, 2, 3, 4].map(|column| rows.double_value(&[epoch as i64, column]));
+            let pruning = epoch >= self.unpruned_epochs();
+            EpochRecord { epoch: epoch + 1, pruning, loss, accuracy, test_loss, test_accuracy, sparsity }
+        };
+        let records = (0..place.epochs_done).map(record).collect();
+
         tch::no_grad(|| {
-            for (parameter, value) in self.network.parameters().into_iter().zip(&values) {
-                parameter.detach().copy_(value);
+            for ((_, mut target), value) in targets.into_iter().zip(&values) {
+                target.copy_(value);
             }
         });
-        (self.adam, self.masks, self.epochs_done) = (adam, masks, epochs_done);
-        Ok(records)
+        (self.adam, self.masks, self.epoch, self.steps_done) = (adam, masks, epoch, steps_done);
+        Ok(Checkpoint { records, seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::length::Length::{self, Epochs, Steps};
+    use super::super::tests::{bits, finish, small};
+    use super::*;
+    use safetensors::tensor::View;
+    use std::borrow::Cow;
+    use std::path::PathBuf;
+    use tempfile::TempDir;
+
+    const LENGTHS: [[Length; 3]; 4] = [
+        [Epochs(2), Epochs(2), Steps(3)],
+        // epochs of 7 and 3 steps, then of 7 and 4
+        [Steps(10), Steps(11), Steps(3)],
+        [Epochs(1), Epochs(0), Steps(3)],
+        [Steps(3), Steps(2), Epochs(1)],
+    ];
+
+    fn start([epochs, pruning_epochs, every]: [Length; 3]) -> Trainer {
+        small(epochs, pruning_epochs, every)
+    }
+
+    /// A run, and a checkpoint before each of its steps and at the end.
+    fn checkpoints(lengths: [Length; 3], folder: &TempDir) -> (Trainer, Vec<EpochRecord>, Vec<PathBuf>) {
+        let (mut trainer, mut records, mut paths) = (start(lengths), Vec::new(), Vec::new());
+        loop {
+            let path = folder.path().join(trainer.steps_done().to_string());
+            // not a sum of powers of two that few digits tell
+            trainer.save_checkpoint(&path, &records, trainer.steps_done() as f64 / 3.0).unwrap();
+            paths.push(path);
+            if trainer.is_finished() {
+                return (trainer, records, paths);
+            }
+            records.extend(trainer.step());
+        }
+    }
+
+    #[test]
+    fn a_run_taken_up_after_any_step_ends_with_the_same_bits() {
+        for lengths in LENGTHS {
+            let folder = tempfile::tempdir().unwrap();
+            let (whole, records, paths) = checkpoints(lengths, &folder);
+            for (steps_done, path) in paths.iter().enumerate() {
+                let mut taken_up = start(lengths);
+                let Checkpoint { records: mut again, seconds } = taken_up.load_checkpoint(path).unwrap();
+                assert_eq!((taken_up.steps_done(), again.len()), (steps_done, taken_up.epochs_done()));
+                assert_eq!(seconds, steps_done as f64 / 3.0);
+                again.extend(finish(&mut taken_up));
+                assert_eq!(again, records, "after {steps_done} steps of {lengths:?}");
+                assert_eq!(bits(&taken_up), bits(&whole), "after {steps_done} steps of {lengths:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_stopped_after_every_step_ends_with_the_same_bits() {
+        for lengths in LENGTHS {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            let (mut whole, mut records) = (start(lengths), Vec::new());
+            start(lengths).save_checkpoint(&path, &[], 0.0).unwrap();
+            while !whole.is_finished() {
+                records.extend(whole.step());
+                let mut stopped = start(lengths);
+                let mut again = stopped.load_checkpoint(&path).unwrap().records;
+                again.extend(stopped.step());
+                assert_eq!(again, records);
+                assert_eq!(bits(&stopped), bits(&whole), "after {} steps of {lengths:?}", whole.steps_done());
+                stopped.save_checkpoint(&path, &again, 0.0).unwrap();
+            }
+        }
+    }
+
+    /// A loss that is no number is no obstacle.
+    #[test]
+    fn records_are_kept_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut trainer = start([Epochs(1), Epochs(1), Steps(3)]);
+        let mut record = (0..7).find_map(|_| trainer.step()).unwrap();
+        record.loss = f64::from_bits(0xfff8_0000_0000_0007);
+        trainer.save_checkpoint(&path, &[record.clone()], 0.0).unwrap();
+        let found = trainer.load_checkpoint(&path).unwrap().records;
+        assert_eq!(row(&found[0]).map(f64::to_bits), row(&record).map(f64::to_bits));
+        assert_eq!((found[0].epoch, found[0].pruning), (1, false));
+    }
+
+    /// A tensor that can be written again, changed.
+    #[derive(Clone)]
+    struct Raw(Dtype, Vec<usize>, Vec<u8>);
+
+    impl View for Raw {
+        fn dtype(&self) -> Dtype {
+            self.0
+        }
+        fn shape(&self) -> &[usize] {
+            &self.1
+        }
+        fn data(&self) -> Cow<'_, [u8]> {
+            Cow::Borrowed(&self.2)
+        }
+        fn data_len(&self) -> usize {
+            self.2.len()
+        }
+    }
+
+    type Content = (HashMap<String, Raw>, HashMap<String, String>);
+
+    fn content(bytes: &[u8]) -> Content {
+        let metadata = SafeTensors::read_metadata(bytes).unwrap().1.metadata().clone().unwrap();
+        let raw = |view: TensorView| Raw(view.dtype(), view.shape().to_vec(), view.data().to_vec());
+        let tensors = SafeTensors::deserialize(bytes).unwrap().tensors();
+        (tensors.into_iter().map(|(name, view)| (name, raw(view))).collect(), metadata)
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_of_the_run_is_refused_and_changes_nothing() {
+        let set = |key: &'static str, value: &'static str| {
+            move |(_, metadata): &mut Content| drop(metadata.insert(key.into(), value.into()))
+        };
+        let without = |name: &'static str| {
+            move |(tensors, metadata): &mut Content| {
+                assert!(tensors.remove(name).is_some() || metadata.remove(name).is_some());
+            }
+        };
+        let with = |name: &'static str, raw: Raw| {
+            move |(tensors, _): &mut Content| drop(tensors.insert(name.into(), raw.clone()))
+        };
+        let weight = || Raw(Dtype::F32, vec![8, 784], vec![0; 8 * 784 * 4]);
+        let records = |rows: usize| Raw(Dtype::F64, vec![rows, 5], vec![0; rows * 40]);
+        type Damage = Box<dyn Fn(&mut Content)>;
+        // after the steps of which checkpoint, what is done to it, what is said
+        let cases: Vec<(usize, Damage, &str)> = vec![
+            (9, Box::new(set("format_version", "1")), "its format version is '1', not '2'"),
+            (9, Box::new(set("format_version", "3")), "its format version is '3', not '2'"),
+            (9, Box::new(without("format_version")), "no 'format_version'"),
+            (9, Box::new(without("steps_done")), "no 'steps_done'"),
+            (9, Box::new(set("steps_done", "-1")), "'steps_done': invalid digit"),
+            (9, Box::new(set("steps_done", "")), "'steps_done': cannot parse"),
+            (9, Box::new(set("steps_done", "99999999999999999999")), "'steps_done': number too large"),
+            (9, Box::new(set("steps_done", "18446744073709551615")), "18446744073709551615 steps are done of 28"),
+            (9, Box::new(set("steps_done", "29")), "29 steps are done of 28"),
+            (9, Box::new(without("seconds")), "no 'seconds'"),
+            (9, Box::new(set("seconds", "NaN")), "NaN seconds"),
+            (9, Box::new(set("seconds", "inf")), "inf seconds"),
+            (9, Box::new(set("seconds", "-0.5")), "-0.5 seconds"),
+            (9, Box::new(set("seconds", "a day")), "'seconds': invalid float"),
+            // the sums of an epoch: there amid one, not between two
+            (9, Box::new(without("epoch.loss_sum")), "'epoch.loss_sum'"),
+            (9, Box::new(without("epoch.right")), "'epoch.right'"),
+            (9, Box::new(set("steps_done", "7")), "15 tensors, not the 13"),
+            (7, Box::new(set("steps_done", "8")), "'epoch.loss_sum'"),
+            // masks: there from the first step of pruning on
+            (14, Box::new(set("steps_done", "15")), "'mask.0'"),
+            (15, Box::new(without("mask.1")), "'mask.1'"),
+            (15, Box::new(set("steps_done", "14")), "tensors, not the 13"),
+            (9, Box::new(with("mask.0", weight())), "tensors, not the 15"),
+            (15, Box::new(with("mask.2", weight())), "tensors, not the 17"),
+            // records: one for each epoch done
+            (9, Box::new(without("records")), "'records'"),
+            (9, Box::new(with("records", records(0))), "'records' is [0, 5] of F64, not [1, 5] of F64"),
+            (9, Box::new(with("records", records(2))), "'records' is [2, 5] of F64, not [1, 5] of F64"),
+            (6, Box::new(with("records", records(1))), "'records' is [1, 5] of F64, not [0, 5] of F64"),
+            (9, Box::new(with("records", Raw(Dtype::F32, vec![1, 5], vec![0; 20]))), "[1, 5] of F32, not"),
+            // tensors of another network, or of other numbers
+            (9, Box::new(without("layers.1.bias")), "'layers.1.bias'"),
+            (9, Box::new(without("second.layers.0.weight")), "'second.layers.0.weight'"),
+            (9, Box::new(with("layers.1.bias", Raw(Dtype::F32, vec![5, 2], vec![0; 40]))), "[5, 2] of F32, not [10]"),
+            (9, Box::new(with("layers.1.bias", Raw(Dtype::F64, vec![10], vec![0; 80]))), "[10] of F64, not"),
+            (9, Box::new(with("first.layers.1.bias", Raw(Dtype::I32, vec![10], vec![0; 40]))), "[10] of I32, not"),
+            (9, Box::new(with("layers.2.weight", weight())), "tensors, not the 15"),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let (_, _, paths) = checkpoints(LENGTHS[0], &folder);
+        let damaged = folder.path().join("damaged");
+        let mut trainer = start(LENGTHS[0]);
+        trainer.load_checkpoint(&paths[17]).unwrap();
+        let before = bits(&trainer);
+        for (steps_done, damage, problem) in cases {
+            let mut content = content(&std::fs::read(&paths[steps_done]).unwrap());
+            damage(&mut content);
+            let (tensors, metadata) = content;
+            std::fs::write(&damaged, safetensors::serialize(tensors, Some(metadata)).unwrap()).unwrap();
+            let error = trainer.load_checkpoint(&damaged).unwrap_err();
+            assert!(error.problem.contains(problem), "{error}, not {problem}");
+            assert_eq!(error.remedy, "delete it");
+            assert_eq!((trainer.steps_done(), bits(&trainer)), (17, before.clone()));
+        }
+        assert_eq!(trainer.load_checkpoint(&folder.path().join("none")).unwrap_err().remedy, "check the path");
+    }
+
+    /// A file cut short is refused; one with other bytes may by chance be whole, but nothing panics.
+    #[test]
+    fn damaged_files_are_no_danger() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, _, paths) = checkpoints(LENGTHS[0], &folder);
+        let bytes = std::fs::read(&paths[16]).unwrap();
+        let damaged = folder.path().join("damaged");
+        let mut trainer = start(LENGTHS[0]);
+        let mut load = |bytes: &[u8]| {
+            std::fs::write(&damaged, bytes).unwrap();
+            trainer.load_checkpoint(&damaged).map_err(|error| error.remedy)
+        };
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let cuts = (0..header + 8).step_by(5).chain((header + 8..bytes.len()).step_by(4001)).chain([bytes.len() - 1]);
+        for cut in cuts {
+            assert_eq!(load(&bytes[..cut]), Err("delete it".into()), "cut at {cut}");
+        }
+        for size in [0u64, 1, header as u64 - 9, header as u64, 100_000_000, 1 << 40, 1 << 63, u64::MAX] {
+            assert!(load(&[&size.to_le_bytes(), &bytes[8..]].concat()).is_err(), "a header of {size}");
+        }
+        for at in (0..header).step_by(3) {
+            let mut bytes = bytes.clone();
+            bytes[at] = [b'0', b'9', b'-', b'"', 0xff][at % 5];
+            let _ = load(&bytes);
+        }
+        // sizes that are not those of the data, and what they come to when they are multiplied
+        let text = String::from_utf8(bytes[8..header].to_vec()).unwrap();
+        for shape in ["[8,785]", "[8,0]", "[8]", "[18446744073709551615,784]", "[4294967296,4294967296]", "[-8,784]"] {
+            let text = text.replace("[8,784]", shape);
+            let size = (text.len() as u64).to_le_bytes();
+            assert!(load(&[&size, text.as_bytes(), &bytes[header..]].concat()).is_err(), "{shape}");
+        }
     }
 }

@@ -1,33 +1,40 @@
 //! Training with magnitude pruning, as the paper does it: some epochs unpruned, then more while the smallest weights
 //! are cut off. The two end states are what is measured.
 //!
-//! [`Trainer`] holds a run's whole state and advances it an epoch at a time; who calls it decides what is logged, saved
-//! and shown between epochs.
+//! [`Trainer`] holds a run's whole state and advances it a step at a time; who calls it decides what is logged, saved and
+//! shown between steps, and may stop after any of them ([`checkpoint`]).
 
 mod adam;
 pub mod checkpoint;
 pub mod device;
+pub mod length;
+mod phases;
 pub mod prune;
 
 use crate::data::{Dataset, Split};
 use crate::nn::{DropoutMasks, Mlp};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
+use length::Length;
+use phases::Phases;
 use prune::{Masks, PruningSchedule};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 /// What a run is trained with. The defaults in use are those of `experiment::settings`.
+///
+/// A phase that ends amid an epoch ends there: its last epoch is partial, and has a record as any other. The next phase
+/// begins a fresh epoch, with a data order of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainParams {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// Epochs before pruning.
-    pub epochs: usize,
-    /// Epochs with pruning, after those.
-    pub pruning_epochs: usize,
-    /// Examples in a step.
+    /// The phase before pruning.
+    pub epochs: Length,
+    /// The phase with pruning, after that.
+    pub pruning_epochs: Length,
+    /// Examples in a step, at least 1; the last step of a whole epoch may have fewer.
     pub batch_size: usize,
     /// Adam's step size.
     pub learning_rate: f64,
@@ -84,7 +91,7 @@ pub struct EpochRecord {
     pub pruning: bool,
     /// Mean over the epoch's steps of the loss, penalties included, dropout active.
     pub loss: f64,
-    /// Share of the epoch's training examples that were classified rightly as they came, dropout active. Lower than the
+    /// Share of the training examples seen in the epoch that were classified rightly as they came, dropout active. Lower than the
     /// final network's accuracy on them (the paper's "train acc." is this running value).
     pub accuracy: f64,
     /// Cross-entropy on the test set after the epoch.
@@ -95,31 +102,61 @@ pub struct EpochRecord {
     pub sparsity: f64,
 }
 
-/// A run in progress.
+/// A run in progress, between two steps.
 pub struct Trainer {
     params: TrainParams,
+    phases: Phases,
+    /// Steps between two choices of what is pruned.
+    prune_every: usize,
     train: Examples,
     test: Examples,
     network: Mlp,
     adam: Adam,
+    /// From the first step of the pruning phase on.
     masks: Option<Masks>,
-    epochs_done: usize,
+    steps_done: usize,
+    /// None between epochs.
+    epoch: Option<Epoch>,
     device: Device,
+}
+
+/// An epoch in progress.
+struct Epoch {
+    /// Which examples each step of a whole epoch is given, i64: a permutation of them, split.
+    batches: Vec<Tensor>,
+    /// Sum of the steps' losses, f64 on the device, so that no step waits for it.
+    loss_sum: Tensor,
+    /// Number of examples classified rightly, as they came; f64 likewise.
+    right: Tensor,
 }
 
 impl Trainer {
     /// A fresh network for `dataset`, of whose training split the first `n_train` examples are used.
+    ///
+    /// # Panics
+    ///
+    /// If `n_train` is 0 or more than there are, or the batch size is 0.
     pub fn new(params: TrainParams, dataset: &Dataset, n_train: usize, device: Device) -> Self {
+        assert!(n_train > 0 && params.batch_size > 0, "an epoch has at least one step");
         let widths = widths(&params, dataset);
         let network = Mlp::glorot(&widths, params.seed, device);
         let adam = Adam::new(&network.parameters(), params.learning_rate);
+        let steps_per_epoch = n_train.div_ceil(params.batch_size);
+        let phases = Phases {
+            steps_per_epoch,
+            unpruned: params.epochs.steps(steps_per_epoch),
+            pruning: params.pruning_epochs.steps(steps_per_epoch),
+        };
         Self {
+            phases,
+            prune_every: params.pruning.every.steps(steps_per_epoch),
             train: Examples::new(&dataset.train, n_train, device),
             test: Examples::new(&dataset.test, dataset.test.len(), device),
             network,
             adam,
             masks: None,
-            epochs_done: 0,
+            steps_done: 0,
+            epoch: None,
             device,
             params,
         }
@@ -130,77 +167,120 @@ impl Trainer {
         &self.network
     }
 
-    /// Epochs of both phases.
+    /// Epochs of both phases, partial ones included: as many records will there be.
     pub fn total_epochs(&self) -> usize {
-        self.params.epochs + self.params.pruning_epochs
+        self.phases.epochs()
     }
 
-    /// Epochs behind this state.
+    /// Epochs before pruning, a partial one included: as many records come before the first with pruning.
+    pub fn unpruned_epochs(&self) -> usize {
+        self.phases.unpruned_epochs()
+    }
+
+    /// Epochs that are complete.
     pub fn epochs_done(&self) -> usize {
-        self.epochs_done
+        self.phases.at(self.steps_done).epochs_done
     }
 
-    /// Steps in an epoch: the last one may have fewer examples.
+    /// Steps of both phases.
+    pub fn total_steps(&self) -> usize {
+        self.phases.steps()
+    }
+
+    /// Steps behind this state, of both phases.
+    pub fn steps_done(&self) -> usize {
+        self.steps_done
+    }
+
+    /// Steps done in the current epoch, fewer than it has: 0 as soon as one is complete.
+    pub fn step_in_epoch(&self) -> usize {
+        self.phases.at(self.steps_done).step
+    }
+
+    /// Steps of the current epoch, the one that the next step belongs to; 0 when the run is finished.
+    pub fn steps_in_epoch(&self) -> usize {
+        self.phases.at(self.steps_done).steps
+    }
+
+    /// Steps in a whole epoch: the last one may have fewer examples.
     pub fn steps_per_epoch(&self) -> usize {
-        (self.train.len() as usize).div_ceil(self.params.batch_size)
+        self.phases.steps_per_epoch
     }
 
-    /// Trains one epoch and evaluates the network. `after_step` is told the number of steps done in it.
-    pub fn epoch(&mut self, mut after_step: impl FnMut(usize)) -> EpochRecord {
-        let pruning = self.epochs_done >= self.params.epochs;
-        if self.epochs_done == self.params.epochs {
-            // The pruning phase starts with fresh moments, as a recompiled Keras model does.
-            self.adam = Adam::new(&self.network.parameters(), self.params.learning_rate);
-            self.masks = Some(Masks::new(&self.network.weights));
+    /// Whether no step is left.
+    pub fn is_finished(&self) -> bool {
+        self.steps_done == self.total_steps()
+    }
+
+    /// Does one step of the optimiser. If it completes an epoch, evaluates the network and returns the epoch's record.
+    ///
+    /// Nothing happens when the run is finished.
+    pub fn step(&mut self) -> Option<EpochRecord> {
+        if self.is_finished() {
+            return None;
         }
-        let order = self.data_order();
-        let steps = self.steps_per_epoch();
-        let options = (Kind::Double, self.device);
-        let (mut loss_sum, mut right) = (Tensor::zeros([], options), Tensor::zeros([], options));
-        for (step, indices) in order.split(self.params.batch_size as i64, 0).iter().enumerate() {
-            let global_step = self.epochs_done * steps + step;
-            if let Some(masks) = &mut self.masks {
-                let step = global_step - self.params.epochs * steps;
-                masks.before_step(
-                    &mut self.network.weights,
-                    &self.params.pruning,
-                    step,
-                    self.params.pruning_epochs * steps,
-                );
-            }
-            let (loss, correct) = self.step(indices, global_step as u64);
-            loss_sum += loss;
-            right += correct;
-            after_step(step + 1);
+        let place = self.phases.at(self.steps_done);
+        if place.pruning {
+            self.prune();
         }
-        self.epochs_done += 1;
+        let mut epoch = match self.epoch.take() {
+            Some(epoch) => epoch,
+            None => self.begin_epoch(place.epochs_done),
+        };
+        let (loss, right) = self.descend(&epoch.batches[place.step], self.steps_done as u64);
+        epoch.loss_sum += loss;
+        epoch.right += right;
+        self.steps_done += 1;
+        if place.step + 1 < place.steps {
+            self.epoch = Some(epoch);
+            return None;
+        }
+        let finished = self.is_finished();
         if let Some(masks) = &mut self.masks {
             masks.apply(&mut self.network.weights);
-            if self.epochs_done == self.params.epochs + self.params.pruning_epochs {
+            if finished {
                 masks.finish(&mut self.network.weights, &self.params.pruning);
             }
         }
         let (test_loss, test_accuracy) = self.evaluate(&self.test);
-        EpochRecord {
-            epoch: self.epochs_done,
-            pruning,
-            loss: loss_sum.double_value(&[]) / steps as f64,
-            accuracy: right.double_value(&[]) / self.train.len() as f64,
+        let examples: usize = epoch.batches[..place.steps].iter().map(Tensor::numel).sum();
+        Some(EpochRecord {
+            epoch: place.epochs_done + 1,
+            pruning: place.pruning,
+            loss: epoch.loss_sum.double_value(&[]) / place.steps as f64,
+            accuracy: epoch.right.double_value(&[]) / examples as f64,
             test_loss,
             test_accuracy,
             sparsity: prune::sparsity(&self.network.weights),
-        }
+        })
     }
 
-    /// A permutation of the training examples for this epoch, `(n,)`.
-    fn data_order(&self) -> Tensor {
+    /// What comes before each step of the pruning phase.
+    fn prune(&mut self) {
+        let step = self.steps_done - self.phases.unpruned;
+        if step == 0 {
+            // The pruning phase starts with fresh moments, as a recompiled Keras model does.
+            self.adam = Adam::new(&self.network.parameters(), self.params.learning_rate);
+        }
+        let weights = &mut self.network.weights;
+        let masks = self.masks.get_or_insert_with(|| Masks::new(weights));
+        if step.is_multiple_of(self.prune_every) {
+            masks.choose(weights, self.params.pruning.sparsity(step, self.phases.pruning));
+        }
+        masks.apply(weights);
+    }
+
+    /// Epoch `number`, from 0 and counted over both phases, before its first step.
+    fn begin_epoch(&self, number: usize) -> Epoch {
         let mut order: Vec<i64> = (0..self.train.len()).collect();
-        order.shuffle(&mut stream(self.params.seed, Purpose::DataOrder, self.epochs_done as u64, 0));
-        Tensor::from_slice(&order).to_device(self.device)
+        order.shuffle(&mut stream(self.params.seed, Purpose::DataOrder, number as u64, 0));
+        let order = Tensor::from_slice(&order).to_device(self.device);
+        let zero = || Tensor::zeros([], (Kind::Double, self.device));
+        Epoch { batches: order.split(self.params.batch_size as i64, 0), loss_sum: zero(), right: zero() }
     }
 
     /// One step of Adam on a batch: its loss and the number classified rightly.
-    fn step(&mut self, indices: &Tensor, global_step: u64) -> (Tensor, Tensor) {
+    fn descend(&mut self, indices: &Tensor, global_step: u64) -> (Tensor, Tensor) {
         let (input, labels) = self.train.batch(indices);
         let masks = (self.params.dropout > 0.0).then(|| {
             let widths: Vec<usize> =
@@ -246,58 +326,151 @@ fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter::from_fn;
 
-    fn trainer() -> Trainer {
+    pub(super) fn dataset() -> Dataset {
+        crate::data::load("mnist-sample", std::path::Path::new("")).unwrap()
+    }
+
+    /// 50 examples in 7 steps of up to 8; everything that training can do.
+    pub(super) fn small(epochs: Length, pruning_epochs: Length, every: Length) -> Trainer {
+        let pruning = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every };
         let params = TrainParams {
-            hidden: vec![64, 32],
-            epochs: 2,
-            pruning_epochs: 2,
-            batch_size: 60,
+            hidden: vec![8],
+            epochs,
+            pruning_epochs,
+            batch_size: 8,
             learning_rate: 3e-3,
             dropout: 0.25,
             l1: 1e-5,
             l2: 1e-5,
-            pruning: PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: 3 },
+            pruning,
             seed: 11,
         };
-        let dataset = crate::data::load("mnist-sample", std::path::Path::new("")).unwrap();
-        Trainer::new(params, &dataset, 2000, Device::Cpu)
+        Trainer::new(params, &dataset(), 50, Device::Cpu)
     }
 
-    fn weights(trainer: &Trainer) -> Vec<Vec<f64>> {
-        trainer.network.weight_matrices().into_iter().map(|(_, weight)| weight.into_iter().collect()).collect()
+    /// The records of all epochs that are left.
+    pub(super) fn finish(trainer: &mut Trainer) -> Vec<EpochRecord> {
+        from_fn(|| (!trainer.is_finished()).then(|| trainer.step())).flatten().collect()
+    }
+
+    /// Weights, biases, moments and masks.
+    pub(super) fn bits(trainer: &Trainer) -> Vec<Vec<u32>> {
+        let masks = trainer.masks.iter().flat_map(|Masks(masks)| masks);
+        let tensors = trainer.network.parameters().into_iter().chain(&trainer.adam.first);
+        let bits = |tensor: &Tensor| {
+            let values = Vec::<f32>::try_from(tensor.detach().flatten(0, -1)).unwrap();
+            values.into_iter().map(f32::to_bits).collect()
+        };
+        tensors.chain(&trainer.adam.second).chain(masks).map(bits).collect()
     }
 
     #[test]
     fn learns_and_ends_at_the_final_sparsity() {
-        let mut trainer = trainer();
-        let records: Vec<EpochRecord> = (0..4).map(|_| trainer.epoch(|_| ())).collect();
+        let params = small(Length::Epochs(2), Length::Epochs(2), Length::Steps(3)).params;
+        let mut trainer =
+            Trainer::new(TrainParams { hidden: vec![64, 32], batch_size: 60, ..params }, &dataset(), 2000, Device::Cpu);
+        let records = finish(&mut trainer);
         assert!(records[0].loss > 1.5 && records[1].test_accuracy > 0.7, "{records:?}");
         assert!(!records[1].pruning && records[2].pruning && records[1].sparsity < 1e-3);
-        for weight in weights(&trainer) {
-            let kept = weight.iter().filter(|w| **w != 0.0).count();
-            assert_eq!(kept, (weight.len() as f64 * 0.1).round() as usize);
+        for weight in &trainer.network.weights {
+            let kept = weight.count_nonzero(None::<i64>).int64_value(&[]);
+            assert_eq!(kept, (weight.numel() as f64 * 0.1).round() as i64);
+        }
+        assert_eq!(trainer.step(), None);
+    }
+
+    /// The run as loops: over phases, their epochs, and the batches of each. `steps` are those of both phases.
+    fn in_loops(trainer: &mut Trainer, steps: [usize; 2], every: usize) -> Vec<EpochRecord> {
+        let mut records = Vec::new();
+        let mut global_step = 0;
+        for (phase, steps) in steps.into_iter().enumerate() {
+            let pruning = phase == 1;
+            if pruning && steps > 0 {
+                trainer.adam = Adam::new(&trainer.network.parameters(), trainer.params.learning_rate);
+                trainer.masks = Some(Masks::new(&trainer.network.weights));
+            }
+            let mut step = 0;
+            while step < steps {
+                let Epoch { batches, mut loss_sum, mut right } = trainer.begin_epoch(records.len());
+                let (mut batches_done, mut examples) = (0, 0);
+                for indices in batches.iter().take(steps - step) {
+                    if let Some(masks) = &mut trainer.masks {
+                        if step % every == 0 {
+                            let sparsity = trainer.params.pruning.sparsity(step, steps);
+                            masks.choose(&trainer.network.weights, sparsity);
+                        }
+                        masks.apply(&mut trainer.network.weights);
+                    }
+                    let (loss, correct) = trainer.descend(indices, global_step);
+                    loss_sum += loss;
+                    right += correct;
+                    (step, global_step, batches_done, examples) =
+                        (step + 1, global_step + 1, batches_done + 1, examples + indices.numel());
+                }
+                if let Some(masks) = &mut trainer.masks {
+                    masks.apply(&mut trainer.network.weights);
+                    if step == steps {
+                        masks.finish(&mut trainer.network.weights, &trainer.params.pruning);
+                    }
+                }
+                let (test_loss, test_accuracy) = trainer.evaluate(&trainer.test);
+                records.push(EpochRecord {
+                    epoch: records.len() + 1,
+                    pruning,
+                    loss: loss_sum.double_value(&[]) / f64::from(batches_done),
+                    accuracy: right.double_value(&[]) / examples as f64,
+                    test_loss,
+                    test_accuracy,
+                    sparsity: prune::sparsity(&trainer.network.weights),
+                });
+            }
+        }
+        records
+    }
+
+    /// Which kernels round how depends on the processor, so the oracle is a second way through, not bits written down.
+    #[test]
+    fn steps_make_the_run_that_loops_make() {
+        use Length::*;
+        for (epochs, pruning_epochs, every, steps) in [
+            (Epochs(2), Epochs(2), Steps(3), [14, 14]),
+            (Epochs(1), Epochs(0), Steps(3), [7, 0]),
+            (Steps(10), Steps(11), Steps(3), [10, 11]),
+            (Steps(3), Epochs(2), Epochs(1), [3, 14]),
+        ] {
+            let mut trainer = small(epochs, pruning_epochs, every);
+            let mut looped = small(epochs, pruning_epochs, every);
+            let records = finish(&mut trainer);
+            assert_eq!(records, in_loops(&mut looped, steps, every.steps(7)));
+            assert_eq!(bits(&trainer), bits(&looped));
+            assert_eq!(records.len(), trainer.total_epochs());
+            assert_eq!(records.iter().filter(|record| !record.pruning).count(), trainer.unpruned_epochs());
+            assert_eq!(trainer.steps_done(), steps[0] + steps[1]);
         }
     }
 
-    /// Wherever a run is taken up again, it ends with the same bits.
     #[test]
-    fn going_on_from_a_checkpoint_changes_nothing() {
-        let mut whole = trainer();
-        let folder = tempfile::tempdir().unwrap();
-        let mut records = Vec::new();
-        for epoch in 1..=4 {
-            records.push(whole.epoch(|_| ()));
-            whole.save_checkpoint(&folder.path().join(format!("{epoch}")), &records).unwrap();
-        }
-        for epoch in 1..4 {
-            let mut taken_up = trainer();
-            let mut again = taken_up.load_checkpoint(&folder.path().join(format!("{epoch}"))).unwrap();
-            while taken_up.epochs_done() < 4 {
-                again.push(taken_up.epoch(|_| ()));
-            }
-            assert_eq!(again, records);
-            assert_eq!(weights(&taken_up), weights(&whole));
-        }
+    fn an_epoch_is_its_steps() {
+        let mut epochs = small(Length::Epochs(2), Length::Epochs(1), Length::Epochs(1));
+        let mut steps = small(Length::Steps(14), Length::Steps(7), Length::Steps(7));
+        assert_eq!(finish(&mut epochs), finish(&mut steps));
+        assert_eq!(bits(&epochs), bits(&steps));
+    }
+
+    #[test]
+    fn says_where_it_is() {
+        let mut trainer = small(Length::Steps(9), Length::Steps(1), Length::Steps(3));
+        assert_eq!((trainer.total_epochs(), trainer.unpruned_epochs(), trainer.total_steps()), (3, 2, 10));
+        let places: Vec<[usize; 4]> = from_fn(|| {
+            let place =
+                [trainer.steps_done(), trainer.epochs_done(), trainer.step_in_epoch(), trainer.steps_in_epoch()];
+            (!trainer.is_finished()).then(|| trainer.step()).map(|_| place)
+        })
+        .collect();
+        assert_eq!(places[..2], [[0, 0, 0, 7], [1, 0, 1, 7]]);
+        assert_eq!(places[6..], [[6, 0, 6, 7], [7, 1, 0, 2], [8, 1, 1, 2], [9, 2, 0, 1]]);
+        assert_eq!((trainer.epochs_done(), trainer.step_in_epoch(), trainer.steps_in_epoch()), (3, 0, 0));
     }
 }

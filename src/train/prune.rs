@@ -1,5 +1,6 @@
 //! Magnitude pruning on a polynomial schedule.
 
+use super::length::Length;
 use tch::{Kind, Tensor};
 
 /// How the share of weights that is cut grows with the step t of the pruning phase, of T steps.
@@ -17,8 +18,8 @@ pub struct PruningSchedule {
     pub initial_sparsity: f64,
     /// s_T, share cut at the end, in `[0, 1)`.
     pub final_sparsity: f64,
-    /// Steps between two choices of what is cut.
-    pub every: usize,
+    /// Between two choices of what is cut, at least 1; the first is made before the phase's first step.
+    pub every: Length,
 }
 
 impl PruningSchedule {
@@ -40,16 +41,12 @@ impl Masks {
         Self(weights.iter().map(|w| w.detach().ones_like()).collect())
     }
 
-    /// Chooses anew what is cut if `step` is a multiple of the schedule's interval, then cuts it.
+    /// Chooses anew what is cut: the share `sparsity` of each layer, in `[0, 1)`.
     ///
     /// Adam moves the cut weights too, so at the next choice each stands one step away from zero, and comes back if that
     /// is more than the threshold, as in tensorflow-model-optimization 0.1.1.
-    pub fn before_step(&mut self, weights: &mut [Tensor], schedule: &PruningSchedule, step: usize, steps: usize) {
-        if step.is_multiple_of(schedule.every) {
-            let sparsity = schedule.sparsity(step, steps);
-            self.0 = weights.iter().map(|w| mask(w, sparsity)).collect();
-        }
-        self.apply(weights);
+    pub fn choose(&mut self, weights: &[Tensor], sparsity: f64) {
+        self.0 = weights.iter().map(|w| mask(w, sparsity)).collect();
     }
 
     /// Cuts what is left to cut after the last step, if the schedule's end fell between two choices.
@@ -101,7 +98,7 @@ mod tests {
 
     #[test]
     fn schedule_is_cubic() {
-        let schedule = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: 10 };
+        let schedule = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: Length::Steps(10) };
         assert!((schedule.sparsity(0, 100) - 0.5).abs() < 1e-15);
         assert!((schedule.sparsity(50, 100) - (0.9 - 0.4 / 8.0)).abs() < 1e-15);
         assert!((schedule.sparsity(100, 100) - 0.9).abs() < 1e-15);
@@ -109,14 +106,14 @@ mod tests {
 
     #[test]
     fn cuts_the_smallest_keeps_ties_and_holds_between_choices() {
-        let schedule = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.5, every: 10 };
         let mut weights = vec![Tensor::from_slice(&[1.0f32, -2.0, 3.0, 0.5, -2.0, 0.1]).set_requires_grad(true)];
         let mut masks = Masks::new(&weights);
-        masks.before_step(&mut weights, &schedule, 0, 100);
+        masks.choose(&weights, 0.5);
+        masks.apply(&mut weights);
         let values = |w: &[Tensor]| Vec::<f32>::try_from(&w[0].detach()).expect("one dimension");
         assert_eq!(values(&weights), [0.0, -2.0, 3.0, 0.0, -2.0, 0.0]);
         let _ = tch::no_grad(|| weights[0].detach().g_add_scalar_(0.1));
-        masks.before_step(&mut weights, &schedule, 1, 100);
+        masks.apply(&mut weights);
         assert_eq!(sparsity(&weights), 0.5);
     }
 }

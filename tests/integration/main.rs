@@ -3,9 +3,11 @@
 
 mod bad_input;
 mod graphs;
+mod grid_files;
 mod harness;
 mod kill;
 mod measure;
 mod random_init;
 mod reference;
 mod run;
+mod slurm;

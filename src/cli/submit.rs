@@ -1,0 +1,168 @@
+//! `ncut submit FILE` and what it shares with `ncut plan`: the arrays and the exact texts.
+
+use super::run::{Again, GridOptions};
+use super::{Global, print};
+use crate::InputError;
+use crate::experiment::grid::Run;
+use crate::experiment::run::{Context, check};
+use crate::experiment::status::{Status, status};
+use crate::experiment::stop::Stop;
+use crate::experiment::store::RunDirectory;
+use crate::slurm::array::{Array, arrays};
+use crate::slurm::history::History;
+use crate::slurm::profile::Profile;
+use crate::slurm::retry::{Choice, choose};
+use crate::slurm::sbatch::{Taker, check as check_taker, submit};
+use crate::slurm::script::{dependency, script};
+use crate::slurm::submission::{Frozen, freeze, frozen_binary, next_directory, script_path, write_record};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tch::Device;
+
+/// Hand the runs of a grid file that are not done yet to Slurm.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(super) struct Submit {
+    #[command(flatten)]
+    grid: GridOptions,
+    #[command(flatten)]
+    site: Site,
+    #[command(flatten)]
+    again: Again,
+    /// Run the scripts here, one element after the other, instead of handing them to Slurm: to try them
+    #[arg(long)]
+    fake_slurm: bool,
+}
+
+/// Where jobs will run.
+#[derive(Debug, Args)]
+pub(super) struct Site {
+    /// The cluster's profile [default: NCUT_CLUSTER, else ~/.config/ncut/cluster.yaml]
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+}
+
+/// A submission that nothing is written of yet.
+pub(super) struct Prepared {
+    pub(super) arrays: Vec<Array>,
+    pub(super) scripts: Vec<String>,
+    pub(super) runs: Vec<Run>,
+    pub(super) frozen: Frozen,
+    /// Runs that failed too often: which and why.
+    pub(super) given_up: Vec<(String, String)>,
+    /// Runs that are in the queue already.
+    pub(super) queued: usize,
+}
+
+impl Site {
+    /// Whether there is a profile.
+    pub(super) fn is_given(&self) -> bool {
+        Profile::load(self.profile.as_deref()).is_ok_and(|profile| profile != Profile::default())
+    }
+
+    /// What would be submitted of `runs`. Nothing is written.
+    pub(super) fn prepare(
+        &self,
+        runs: &[Run],
+        statuses: &[Status],
+        history: &History,
+        out: &Path,
+        global: &Global,
+        again: bool,
+    ) -> Result<Prepared, InputError> {
+        let profile = Profile::load(self.profile.as_deref())?;
+        let (mut chosen, mut given_up) = (Vec::new(), Vec::new());
+        for (run, status) in runs.iter().zip(statuses) {
+            match choose(run, *status, history, &profile, again) {
+                Choice::Submit(resources) => chosen.push((run.clone(), *resources)),
+                Choice::Leave => {}
+                Choice::GiveUp(why) => given_up.push((run.label(), why)),
+            }
+        }
+        let (arrays, runs) = arrays(chosen, if runs.is_empty() { 1 } else { profile.array_size() });
+        let out = absolute(out);
+        let frozen = Frozen {
+            directory: next_directory(&out, &runs),
+            binary: frozen_binary(&out)?,
+            data_dir: absolute(&global.data_dir()),
+            device: global.device.clone(),
+        };
+        let text = |(number, array): (usize, &Array)| script(array, number, &frozen, profile.gpu_option);
+        let scripts = arrays.iter().enumerate().map(text).collect();
+        Ok(Prepared { arrays, scripts, runs, frozen, given_up, queued: history.queued.len() })
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// How far each run is.
+pub(super) fn statuses(runs: &[Run], out: &Path) -> Result<Vec<Status>, InputError> {
+    runs.iter().map(|run| status(&RunDirectory::new(out, run))).collect()
+}
+
+/// What is known of those that are not done.
+pub(super) fn history(runs: &[Run], statuses: &[Status], out: &Path) -> History {
+    let unfinished = runs.iter().zip(statuses).filter(|(_, status)| **status != Status::Done).map(|(run, _)| run);
+    History::of(out, &unfinished.collect::<Vec<_>>())
+}
+
+impl Submit {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        let taker = if self.fake_slurm { Taker::Fake } else { Taker::Slurm };
+        let runs = self.grid.runs()?;
+        check_taker(taker)?;
+        let out = &self.grid.out;
+        let before = statuses(&runs, out)?;
+        let known = history(&runs, &before, out);
+        if known.silent && !self.fake_slurm {
+            let remedy = "try again when Slurm answers (scontrol ping): what is in the queue is not known";
+            return Err(InputError::new("squeue", "gave no answer", remedy).into());
+        }
+        // not while a job of theirs is in the queue
+        let free: Vec<Run> =
+            runs.iter().filter(|run| !known.queued.contains_key(&crate::slurm::history::name(run))).cloned().collect();
+        let again = self.again.set_aside(&free, out)? > 0;
+        let statuses = statuses(&runs, out)?;
+        let Prepared { arrays, scripts, runs: chosen, frozen, given_up, queued } =
+            self.site.prepare(&runs, &statuses, &known, out, global, again)?;
+        given_up.iter().for_each(|(run, why)| super::note(&format!("ncut: {run} is left out: {why}")));
+        if chosen.is_empty() {
+            let done = statuses.iter().filter(|status| **status == Status::Done).count();
+            print(&format!("nothing to submit: of {} runs {done} are done, {queued} in the queue\n", runs.len()))?;
+            return Ok(ExitCode::from(u8::from(!given_up.is_empty())));
+        }
+        let context = Context::new(global.data_dir(), out.clone(), Device::Cpu, Stop::default());
+        check(&chosen.iter().collect::<Vec<_>>(), &context, &self.grid.file)?;
+        let mut record = freeze(&frozen, &chosen, &arrays, &scripts)?;
+        let mut jobs: Vec<String> = Vec::new();
+        for (number, array) in arrays.iter().enumerate() {
+            let path = script_path(&frozen.directory, number);
+            let job = submit(taker, &path, dependency(array, &jobs).as_deref(), array.elements(), number);
+            let job = job.map_err(|e| {
+                let so_far = format!("{} of {} arrays are in the queue", jobs.len(), arrays.len());
+                InputError::new(&e.place, format!("{} ({so_far})", e.problem), &e.remedy)
+            })?;
+            record.arrays[number].job = Some(job.clone());
+            // after each, so that whatever is in the queue is known
+            write_record(&frozen.directory, &record)?;
+            print(&format!("{job}: {} ({})\n", array.name, elements(array)))?;
+            jobs.push(job);
+        }
+        print(&format!(
+            "{} runs submitted; ncut status {} shows how far they are\n",
+            chosen.len(),
+            self.grid.file.display()
+        ))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How many elements of how many runs.
+pub(super) fn elements(array: &Array) -> String {
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let throttle = array.resources.max_running.map(|most| format!(", {most} at once")).unwrap_or_default();
+    format!("{} of {}{throttle}", many(array.elements(), "element"), many(array.runs, "run"))
+}

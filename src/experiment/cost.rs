@@ -1,0 +1,177 @@
+//! What runs cost: time on one core and memory, estimated from runs that are done.
+//!
+//! A model of the work (below) gives seconds at fixed rates; runs that are done say by what factor this machine and these
+//! networks differ from them.
+//!
+//! ```text
+//! training      examples · epochs · (6 W + 4 · hidden units when dropping) flops, and so much for each step
+//! clustering    n · k · starts of k-means, and edges of the eigensolver, 1 + shuffles times for each end state
+//! ```
+
+use super::grid::Run;
+use super::run::RunResult;
+use super::settings::Settings;
+use super::store::RunDirectory;
+use crate::data;
+use std::path::Path;
+
+/// Multiplications and additions a second of one thread in training (784-256×4-10 on an AMD EPYC, 2026).
+const FLOPS: f64 = 65e9;
+/// Seconds a step costs whatever its size, and a weight in it (Adam reads and writes its moments).
+const STEP: f64 = 0.5e-3;
+const STEP_WEIGHT: f64 = 2.0e-9;
+/// Seconds of a clustering: for each node, cluster and start of k-means; for each edge and wanted eigenvector.
+const KMEANS: f64 = 5.0e-8;
+const EDGE: f64 = 1.0e-8;
+/// Bytes of a process with libtorch loaded and nothing done.
+const BASE_BYTES: f64 = 300e6;
+
+/// What a run is expected to cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Seconds of training on one core.
+    pub train: f64,
+    /// Seconds of both measurements on one core.
+    pub measure: f64,
+    /// Bytes of memory of a process that does this run alone.
+    pub memory: f64,
+}
+
+impl Cost {
+    /// Seconds on one core.
+    pub fn seconds(&self) -> f64 {
+        self.train + self.measure
+    }
+}
+
+/// Factors on the model's rates, and on how many finished runs they rest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    train: f64,
+    measure: f64,
+    memory: f64,
+    /// Runs that are done and were looked at; 0: the built-in rates.
+    pub from: usize,
+}
+
+/// Finished runs that are looked at; more would say little more.
+const SAMPLE: usize = 40;
+
+impl Rates {
+    /// Medians over runs of `runs` that are done in `out`, taken evenly; those that cannot be read are passed over.
+    pub fn measured(runs: &[Run], out: &Path) -> Self {
+        let done: Vec<&Run> = runs.iter().filter(|run| RunDirectory::new(out, run).is_done()).collect();
+        let step = done.len().div_ceil(SAMPLE).max(1);
+        let (mut train, mut measure, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+        for run in done.into_iter().step_by(step) {
+            let bytes = std::fs::read(RunDirectory::new(out, run).result()).unwrap_or_default();
+            let Ok(result) = serde_json::from_slice::<RunResult>(&bytes) else { continue };
+            let model = modelled(run.settings());
+            train.push(result.timing_s.train / model.train);
+            measure.push(result.timing_s.measure * f64::from(result.timing_s.threads.max(1)) / model.measure);
+            if let Some(peak) = result.timing_s.peak_memory {
+                memory.push(peak as f64 / model.memory);
+            }
+        }
+        let from = train.len();
+        Self { train: median(train), measure: median(measure), memory: median(memory), from }
+    }
+
+    /// What a run of `settings` is expected to cost.
+    pub fn cost(&self, settings: &Settings) -> Cost {
+        let model = modelled(settings);
+        Cost {
+            train: model.train * self.train,
+            measure: model.measure * self.measure,
+            memory: model.memory * self.memory,
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.retain(|value| value.is_finite() && *value > 0.0);
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 1.0,
+        n => (values[(n - 1) / 2] + values[n / 2]) / 2.0,
+    }
+}
+
+/// At the built-in rates.
+fn modelled(settings: &Settings) -> Cost {
+    let Ok(dataset) = data::describe(settings.dataset.as_str()) else { return Cost::default() };
+    let pixels = dataset.height * dataset.width;
+    let widths: Vec<f64> = std::iter::once(pixels)
+        .chain(settings.hidden.iter().map(|width| width.get()))
+        .chain([dataset.classes])
+        .map(|width| width as f64)
+        .collect();
+    let weights: f64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    let nodes: f64 = widths.iter().sum();
+    let examples = settings.n_train.map_or(dataset.train, |n| n.get());
+    let steps_per_epoch = examples.div_ceil(settings.batch_size.get());
+    let phases = [settings.epochs.get(), settings.pruning_epochs.get()];
+    let steps: f64 = phases.iter().map(|phase| phase.steps(steps_per_epoch) as f64).sum();
+    let epochs = steps / steps_per_epoch as f64;
+    let dropping = if f64::from(settings.dropout) > 0.0 { nodes * 40.0 } else { 0.0 };
+    let train = steps * settings.batch_size.get().min(examples) as f64 * (6.0 * weights + dropping) / FLOPS
+        + steps * (STEP + weights * STEP_WEIGHT)
+        + epochs * dataset.test as f64 * 2.0 * weights / FLOPS;
+
+    let k = settings.clusters.get() as f64;
+    let starts = settings.restarts.map_or(if nodes <= 2000.0 { 25 } else { 100 }, |n| n.get()) as f64;
+    let clustering = |edges: f64| nodes * k * starts * KMEANS + edges * k * EDGE;
+    let kept = 1.0 - f64::from(settings.final_sparsity);
+    let pruned = if settings.pruning_epochs.is_none() { 0.0 } else { clustering(weights * kept) };
+    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(weights) + pruned);
+
+    // weights, gradients, two moments, masks and a checkpoint's copy; images; a graph and its shuffle, both triangles
+    let memory = BASE_BYTES
+        + 24.0 * weights
+        + (dataset.train + dataset.test) as f64 * pixels as f64
+        + 2.0 * 2.0 * 16.0 * weights;
+    Cost { train, measure, memory }
+}
+
+/// The most memory that this process has had, in bytes, where the system says.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::Setting;
+    use serde_json::json;
+
+    fn settings(given: &[(&str, serde_json::Value)]) -> Settings {
+        let mut settings = Settings::default();
+        given.iter().for_each(|(name, value)| Setting::read(name, value.clone()).unwrap().apply(&mut settings));
+        settings
+    }
+
+    /// The paper's MNIST run took 104 s of training and 9.6 s of measuring on one core.
+    #[test]
+    fn the_model_is_near_what_was_measured() {
+        let cost = modelled(&settings(&[]));
+        assert!((70.0..160.0).contains(&cost.train) && (4.0..20.0).contains(&cost.measure), "{cost:?}");
+        assert!((2e8..1e9).contains(&cost.memory), "{cost:?}");
+        let twice =
+            modelled(&settings(&[("epochs", json!(40)), ("pruning_epochs", json!(40)), ("shuffles", json!(101))]));
+        assert!((twice.train / cost.train - 2.0).abs() < 1e-9 && (twice.measure / cost.measure - 2.0).abs() < 1e-9);
+        let steps = modelled(&settings(&[("epochs", json!("9380it"))]));
+        assert_eq!(steps.train, cost.train);
+    }
+
+    /// Runs that are done scale the estimate, whatever it was.
+    #[test]
+    fn finished_runs_set_the_rates() {
+        let rates = Rates { train: 3.0, measure: 0.5, memory: 1.0, from: 1 };
+        let (model, cost) = (modelled(&settings(&[])), rates.cost(&settings(&[])));
+        assert_eq!((cost.train, cost.measure), (3.0 * model.train, 0.5 * model.measure));
+        assert_eq!(median(vec![4.0, 1.0, f64::NAN, 2.0]), 2.0);
+        assert_eq!((median(vec![1.0, 3.0]), median(vec![])), (2.0, 1.0));
+    }
+}
