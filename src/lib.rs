@@ -31,11 +31,14 @@
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::grid`] |
 //! | where did my result go, and what is its name? | [`experiment::store`] |
 //! | who does a run when processes share a grid? | [`experiment::claim`] |
+//! | how far has a run come? | [`experiment::status`] |
+//! | what may be deleted? | [`experiment::gc`] |
+//! | which tables are made of the results? | [`report`] |
 //! | where does a random number come from? | [`rng`] |
 //!
 //! To add a data set: a file in [`data`]. A setting: a line in [`experiment::settings`] with a default that does
 //! nothing. A null model: a variant of [`stats::shuffle::NullModel`]. An eigensolver: a variant of
-//! [`spectral::eigsh::Solver`]; the compiler lists the rest.
+//! [`spectral::eigsh::Solver`]. A form of the results: a file in [`report`]; the compiler lists the rest.
 //!
 //! # Invariants
 //!

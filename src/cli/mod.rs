@@ -2,6 +2,7 @@
 
 mod cluster;
 mod data;
+mod gc;
 mod graph;
 mod measure;
 mod plan;
@@ -89,6 +90,12 @@ enum Command {
     Worker(worker::Worker),
     /// Collect the results of a grid file's runs
     Report(report::Report),
+    /// List what lies among the results that a grid file does not need, and delete it
+    ///
+    /// That is: runs that the file does not name (as those made with --set), earlier results put aside, checkpoints of
+    /// finished runs, temporary files older than an hour. What a running process holds, links, and directories that are
+    /// not those of runs are left alone.
+    Gc(gc::Gc),
     /// List, download and look at data sets
     Data(data::Data),
 }
@@ -177,6 +184,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Schema(command) => command.run(),
         Command::Worker(command) => command.run(&cli.global),
         Command::Report(command) => command.run(),
+        Command::Gc(command) => command.run(),
         Command::Data(command) => command.run(&cli.global),
     }
 }

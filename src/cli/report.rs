@@ -1,10 +1,14 @@
 //! `ncut report FILE`.
 
 use super::run::GridOptions;
-use super::{print, write_json, write_text};
-use crate::report;
+use super::{is_stdout, note, print, write_json, write_text};
+use crate::report::columns::columns;
+use crate::report::record::records;
+use crate::{InputError, aside, report};
+use anyhow::Context as _;
 use clap::Args;
-use std::path::PathBuf;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Collect the results of a grid file's runs: one line a condition and state, with published values where there are.
@@ -22,12 +26,33 @@ pub(super) struct Report {
     /// Write a page with null distributions
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write one row a run, done or not, with all settings; - for standard output
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the same as Parquet; - for standard output
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
+    /// Write event files for TensorBoard, also of runs in progress
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
 }
 
 impl Report {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        if let Some(path) = self.parquet.as_deref().filter(|path| is_stdout(path))
+            && std::io::stdout().is_terminal()
+        {
+            let problem = "a Parquet file is not text, and standard output is a terminal";
+            return Err(InputError::new(
+                format!("--parquet {}", path.display()),
+                problem,
+                "name a file, or use a pipe",
+            )
+            .into());
+        }
         let runs = self.grid.runs()?;
-        let conditions = report::collect(&runs, &self.grid.out)?;
+        let records = records(&runs, &self.grid.out)?;
+        let conditions = report::conditions(&records);
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
         }
@@ -35,11 +60,36 @@ impl Report {
             write_text(path, &report::text::markdown(&conditions))?;
         }
         if let Some(path) = &self.html {
-            write_text(path, &report::html::grid(&conditions, &report::results(&runs, &self.grid.out)?))?;
+            let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
+            write_text(path, &report::html::grid(&conditions, &results))?;
         }
-        if self.json.is_none() && self.markdown.is_none() && self.html.is_none() {
+        let table = if self.csv.is_some() || self.parquet.is_some() { columns(&records) } else { Vec::new() };
+        if let Some(path) = &self.csv {
+            write_text(path, &report::csv::csv(&table).context("failed to write CSV")?)?;
+        }
+        if let Some(path) = &self.parquet {
+            write_bytes(path, &report::parquet::parquet(&table).context("failed to write Parquet")?)?;
+        }
+        if let Some(dir) = &self.tensorboard {
+            let count = report::tensorboard::write(&records, dir)?;
+            note(&format!("{}: event files of {count} of {} runs", dir.display(), records.len()));
+        }
+        let outputs = [&self.json, &self.markdown, &self.html, &self.csv, &self.parquet, &self.tensorboard];
+        if outputs.iter().all(|path| path.is_none()) {
             print(&report::text::conditions(&conditions))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes bytes to `path`, or to standard output if it is `-`.
+fn write_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if !is_stdout(path) {
+        return Ok(aside::write(path, bytes)?);
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(InputError::io(Path::new("standard output"), &e).into()),
+        printed => Ok(printed?),
     }
 }

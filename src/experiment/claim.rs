@@ -206,8 +206,10 @@ mod tests {
         let directory = directory(out.path());
         let attempt = ours(claim(&directory).unwrap());
         assert!(matches!(claim(&directory).unwrap(), Claim::Theirs(who) if who.contains("here")));
+        assert_eq!(holder(&directory), Some(format!("process {} here", std::process::id())));
         assert!(attempt.is_current());
         drop(attempt);
+        assert_eq!(holder(&directory), None);
         drop(ours(claim(&directory).unwrap()));
         std::fs::write(directory.result(), "{}").unwrap();
         assert!(matches!(claim(&directory).unwrap(), Claim::Done));
@@ -234,6 +236,7 @@ mod tests {
             let path = attempt_path(directory.path(), 7);
             std::fs::write(&path, serde_json::to_vec(&owner).unwrap()).unwrap();
             File::options().write(true).open(&path).unwrap().set_modified(SystemTime::now() - silence).unwrap();
+            assert_eq!(holder(&directory).is_none(), taken_over, "{owner:?}");
             let found = claim(&directory).unwrap();
             assert_eq!(
                 matches!(&found, Claim::Ours(attempt) if attempt.number == 8),

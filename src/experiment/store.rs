@@ -72,6 +72,12 @@ impl RunDirectory {
         Self(path)
     }
 
+    /// The name of the directory of the run's condition.
+    pub fn condition(&self) -> String {
+        let folder = self.0.parent().and_then(Path::file_name);
+        folder.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.0

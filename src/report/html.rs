@@ -17,6 +17,7 @@ th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px so
 th { color: var(--soft); font-weight: 600; }
 .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; } figcaption { color: var(--soft); font-size: .85rem; max-width: 22rem; }
 svg text { fill: var(--soft); font-size: 11px; } .warning { border-left: 3px solid var(--mark); padding-left: .7rem; }
+.incomplete td:nth-child(3) { color: var(--mark); font-weight: 600; }
 ";
 
 /// Text with nothing in it that HTML would read as markup.
@@ -32,12 +33,13 @@ fn page(title: &str, body: &str) -> String {
     )
 }
 
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+/// `marked` says by a row's number whether it stands out.
+fn table(header: &[&str], rows: &[Vec<String>], marked: impl Fn(usize) -> bool) -> String {
     let mut html = String::from("<div class=\"scroll\"><table>\n<tr>");
     header.iter().for_each(|cell| html.push_str(&format!("<th>{}</th>", escape(cell))));
     html.push_str("</tr>\n");
-    for row in rows {
-        html.push_str("<tr>");
+    for (r, row) in rows.iter().enumerate() {
+        html.push_str(if marked(r) { "<tr class=\"incomplete\">" } else { "<tr>" });
         row.iter().for_each(|cell| html.push_str(&format!("<td>{}</td>", escape(cell))));
         html.push_str("</tr>\n");
     }
@@ -123,10 +125,10 @@ pub fn measurement(m: &Measurement) -> String {
     let eigenvalues: Vec<String> = m.eigenvalues.iter().map(|x| format!("{x:.4}")).collect();
     let body = format!(
         "{}{}<h2>Null distribution</h2>\n{}<h2>Clusters</h2>\n{}<h2>Eigenvalues of L_sym</h2>\n<p>{}</p>\n<p>ncut {}</p>\n",
-        table(&["", ""], &rows),
+        table(&["", ""], &rows, |_| false),
         warnings(m),
         null_histogram(m, &p_and_z(m)),
-        table(&["cluster", "nodes", "share of the volume"], &clusters),
+        table(&["cluster", "nodes", "share of the volume"], &clusters, |_| false),
         eigenvalues.join(", "),
         escape(&m.version)
     );
@@ -144,9 +146,13 @@ fn varied(run: &Run) -> String {
 }
 
 /// A grid's conditions, and the null distributions of its runs.
-pub fn grid(conditions: &[Condition], results: &[(Run, RunResult)]) -> String {
-    let rows: Vec<Vec<String>> = text::rows(conditions).into_iter().map(|row| row.to_vec()).collect();
-    let mut body = table(&text::HEADER, &rows);
+pub fn grid(conditions: &[Condition], results: &[(&Run, &RunResult)]) -> String {
+    let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
+        text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
+    let mut body = table(&text::HEADER, &rows, |r| incomplete[r]);
+    if let Some(line) = text::not_done(conditions) {
+        body.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&line)));
+    }
     body.push_str(
         "<p>n-cut: lower is more clusterable. Shuffled: mean n-cut of the same weights shuffled within each layer. \
          ± is the standard deviation over replicates; se: standard errors of the difference of means.</p>\n\
@@ -185,7 +191,7 @@ mod tests {
 
     #[test]
     fn names_stay_text() {
-        let page = page("<script>alert('x')</script>", &table(&["a"], &[vec!["\"&<b>".into()]]));
+        let page = page("<script>alert('x')</script>", &table(&["a"], &[vec!["\"&<b>".into()]], |_| true));
         assert!(!page.contains("<script>") && !page.contains("<b>"));
         assert!(page.contains("&quot;&amp;&lt;b&gt;"));
     }

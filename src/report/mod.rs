@@ -1,15 +1,32 @@
-//! Results of runs, collected: a row a condition, beside what was published. Views of it are pure functions to text.
+//! Results of runs, collected: a record a run, and a row a condition, beside what was published. Views of them are pure
+//! functions to text or bytes.
+//!
+//! ```text
+//! runs ─► record ─┬─► conditions ─► text, html
+//!                 ├─► columns ─► csv, parquet
+//!                 └─► tensorboard
+//! ```
 
+pub mod columns;
+pub mod csv;
+#[cfg(test)]
+mod fixtures;
 pub mod html;
+pub mod parquet;
 mod published;
+pub mod record;
+pub mod tensorboard;
 pub mod text;
 
 use crate::experiment::grid::Run;
 use crate::experiment::run::{EndState, RunResult};
+use crate::experiment::status::Status;
 use crate::experiment::store::RunDirectory;
 use crate::{InputError, aside};
 use published::Published;
+use record::{RunRecord, records};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A figure over the replicates of a condition.
@@ -69,8 +86,14 @@ pub struct Condition {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Replicates that are done.
     pub n: usize,
-    /// Replicates that are not done.
+    /// Replicates that are not done, for whatever reason.
     pub missing: usize,
+    /// Those of them that a living process has.
+    pub running: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those of which some epochs are done.
+    pub partial: usize,
     /// Before pruning.
     pub unpruned: Option<Figures>,
     /// At the end.
@@ -83,54 +106,61 @@ pub struct Condition {
 ///
 /// A result that cannot be read: which file, and to delete it and run again.
 pub fn results(runs: &[Run], out: &Path) -> Result<Vec<(Run, RunResult)>, InputError> {
-    let mut results = Vec::new();
-    for run in runs {
-        let path = RunDirectory::new(out, run).result();
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(InputError::io(&path, &e)),
-        };
-        let result = serde_json::from_slice(&bytes).map_err(|e| {
-            InputError::new(path.display(), format!("is not a result of this version: {e}"), "delete it and run again")
-        })?;
-        results.push((run.clone(), result));
-    }
-    Ok(results)
+    let directories = runs.iter().map(|run| RunDirectory::new(out, run)).collect::<Vec<_>>();
+    let read = |(run, directory): (&Run, &RunDirectory)| match record::result(directory) {
+        Ok(result) => result.map(|result| Ok((run.clone(), result))),
+        Err(error) => Some(Err(error)),
+    };
+    runs.iter().zip(&directories).filter_map(read).collect()
 }
 
-/// One entry a condition, in the order of `runs`.
+/// [`conditions`] of [`records`].
 ///
 /// # Errors
 ///
-/// As [`results`].
+/// As [`records`].
 pub fn collect(runs: &[Run], out: &Path) -> Result<Vec<Condition>, InputError> {
-    let results = results(runs, out)?;
-    let mut conditions: Vec<(&Run, usize)> = Vec::new();
-    for run in runs {
-        match conditions.iter_mut().find(|(c, _)| c.experiment == run.experiment && c.condition == run.condition) {
-            Some((_, count)) => *count += 1,
-            None => conditions.push((run, 1)),
+    Ok(conditions(&records(runs, out)?))
+}
+
+/// One entry a condition, in the order of `records`.
+pub fn conditions(records: &[RunRecord]) -> Vec<Condition> {
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut groups: Vec<Vec<&RunRecord>> = Vec::new();
+    for record in records {
+        let place = *places.entry((&record.run.experiment, &record.condition)).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Vec::new());
         }
+        groups[place].push(record);
     }
-    let condition = |(run, wanted): (&Run, usize)| {
-        let of_this = |r: &&(Run, RunResult)| r.0.experiment == run.experiment && r.0.condition == run.condition;
-        let done: Vec<&RunResult> = results.iter().filter(of_this).map(|(_, result)| result).collect();
-        let published = published::find(run.settings());
-        let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
-        let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
-        let all = run.settings().values();
-        let varied = run.condition.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
-        Condition {
-            experiment: run.experiment.to_string(),
-            settings: varied.collect(),
-            n: done.len(),
-            missing: wanted - done.len(),
-            unpruned: figures(&unpruned, published.map(|p| &p.unpruned)),
-            pruned: figures(&pruned, published.map(|p| &p.pruned)),
-        }
+    groups.iter().map(|group| condition(group)).collect()
+}
+
+/// `group` is not empty.
+fn condition(group: &[&RunRecord]) -> Condition {
+    let run = &group[0].run;
+    let published = published::find(run.settings());
+    let done: Vec<&RunResult> = group.iter().filter_map(|record| record.result.as_ref()).collect();
+    let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
+    let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
+    let all = match serde_json::to_value(run.settings()) {
+        Ok(serde_json::Value::Object(all)) => all,
+        _ => Default::default(),
     };
-    Ok(conditions.into_iter().map(condition).collect())
+    let varied = run.condition.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
+    let count = |status| group.iter().filter(|record| record.status == status).count();
+    Condition {
+        experiment: run.experiment.to_string(),
+        settings: varied.collect(),
+        n: done.len(),
+        missing: group.len() - done.len(),
+        running: count(Status::Running),
+        failed: count(Status::Failed),
+        partial: count(Status::Partial),
+        unpruned: figures(&unpruned, published.map(|p| &p.unpruned)),
+        pruned: figures(&pruned, published.map(|p| &p.pruned)),
+    }
 }
 
 fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figures> {
@@ -193,7 +223,11 @@ pub fn write_pages(conditions: &[Condition], runs: &[Run], out: &Path) -> Result
     experiments.dedup();
     for experiment in experiments {
         let of_this: Vec<Condition> = conditions.iter().filter(|c| c.experiment == experiment).cloned().collect();
-        let results: Vec<_> = results.iter().filter(|(run, _)| &*run.experiment == experiment).cloned().collect();
+        let results: Vec<_> = results
+            .iter()
+            .filter(|(run, _)| &*run.experiment == experiment)
+            .map(|(run, result)| (run, result))
+            .collect();
         if results.is_empty() {
             continue;
         }

@@ -6,6 +6,13 @@ use crate::experiment::grid::readable;
 pub(super) const HEADER: [&str; 10] =
     ["condition", "state", "n", "n-cut", "published", "shuffled", "published", "Z", "test acc.", "published"];
 
+/// An end state of a condition.
+pub(super) struct Row {
+    pub(super) cells: [String; 10],
+    /// Whether replicates of the condition are not done.
+    pub(super) incomplete: bool,
+}
+
 /// The settings that vary, as `dropout=0.5`, with the experiment's name before them.
 fn name(condition: &Condition) -> String {
     let settings: Vec<String> =
@@ -30,17 +37,21 @@ fn published(figure: &Figure, digits: usize) -> String {
     }
 }
 
+/// `5`, or `3/5` where some are not done.
+fn replicates(condition: &Condition) -> String {
+    match condition.missing {
+        0 => condition.n.to_string(),
+        missing => format!("{}/{}", condition.n, condition.n + missing),
+    }
+}
+
 fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
     let or_empty =
         |figure: &Option<Figure>, show: &dyn Fn(&Figure) -> String| figure.as_ref().map(show).unwrap_or_default();
-    let n = match condition.missing {
-        0 => condition.n.to_string(),
-        missing => format!("{} of {}", condition.n, condition.n + missing),
-    };
     [
         name(condition),
         state.into(),
-        n,
+        replicates(condition),
         mean_sd(&figures.ncut, 3),
         published(&figures.ncut, 3),
         or_empty(&figures.null_mean, &|f| mean_sd(f, 3)),
@@ -51,40 +62,59 @@ fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
     ]
 }
 
-pub(super) fn rows(conditions: &[Condition]) -> Vec<[String; 10]> {
+pub(super) fn rows(conditions: &[Condition]) -> Vec<Row> {
     let mut rows = Vec::new();
     for condition in conditions {
+        let incomplete = condition.missing > 0;
         for (state, figures) in [("unpruned", &condition.unpruned), ("pruned", &condition.pruned)] {
-            rows.extend(figures.as_ref().map(|figures| row(condition, state, figures)));
+            rows.extend(figures.as_ref().map(|figures| Row { cells: row(condition, state, figures), incomplete }));
         }
         if condition.n == 0 {
-            let mut empty: [String; 10] = Default::default();
-            (empty[0], empty[1], empty[2]) =
-                (name(condition), "none done".into(), format!("0 of {}", condition.missing));
-            rows.push(empty);
+            let mut cells: [String; 10] = Default::default();
+            (cells[0], cells[1], cells[2]) = (name(condition), "none done".into(), replicates(condition));
+            rows.push(Row { cells, incomplete });
         }
     }
     rows
 }
 
-/// Columns under each other.
-pub fn conditions(conditions: &[Condition]) -> String {
-    let rows = rows(conditions);
-    let used: Vec<usize> = (0..HEADER.len()).filter(|&c| rows.iter().any(|row| !row[c].is_empty())).collect();
-    let header = HEADER.map(str::to_string);
-    let width = |c: usize| rows.iter().chain([&header]).map(|row| row[c].chars().count()).max().unwrap_or(0);
-    let line = |row: &[String; 10]| {
-        let cells: Vec<String> = used.iter().map(|&c| format!("{:<width$}", row[c], width = width(c))).collect();
-        cells.join("  ").trim_end().to_string() + "\n"
-    };
-    std::iter::once(&header).chain(&rows).map(line).collect()
+/// How many runs are not done, why, and what to do about it; nothing if all are.
+pub(super) fn not_done(conditions: &[Condition]) -> Option<String> {
+    let sum = |count: fn(&Condition) -> usize| conditions.iter().map(count).sum::<usize>();
+    let (all, missing) = (sum(|c| c.n + c.missing), sum(|c| c.missing));
+    let (running, failed, partial) = (sum(|c| c.running), sum(|c| c.failed), sum(|c| c.partial));
+    let counts = [
+        (failed, "failed"),
+        (running, "running"),
+        (partial, "partial"),
+        (missing - running - failed - partial, "missing"),
+    ];
+    let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    (missing > 0).then(|| format!("{missing} of {all} runs are not done ({counts}); `ncut run FILE` makes them"))
 }
 
-/// A Markdown table. `se`: standard errors of the difference of means.
+/// Columns under each other, and what is not done.
+pub fn conditions(conditions: &[Condition]) -> String {
+    let rows = rows(conditions);
+    let used: Vec<usize> = (0..HEADER.len()).filter(|&c| rows.iter().any(|row| !row.cells[c].is_empty())).collect();
+    let header = HEADER.map(str::to_string);
+    let lines: Vec<&[String; 10]> = std::iter::once(&header).chain(rows.iter().map(|row| &row.cells)).collect();
+    let width = |c: usize| lines.iter().map(|cells| cells[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    let line = |cells: &&[String; 10]| {
+        let cells: Vec<String> = used.iter().map(|&c| format!("{:<width$}", cells[c], width = widths[c])).collect();
+        cells.join("  ").trim_end().to_string() + "\n"
+    };
+    let table: String = lines.iter().map(line).collect();
+    table + &not_done(conditions).map(|line| line + "\n").unwrap_or_default()
+}
+
+/// A Markdown table, and what is not done. `se`: standard errors of the difference of means.
 pub fn markdown(conditions: &[Condition]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace("  ", " "));
     let mut text = line(&HEADER.map(str::to_string));
     text.push_str(&format!("|{}\n", "---|".repeat(HEADER.len())));
-    rows(conditions).iter().for_each(|row| text.push_str(&line(row)));
-    text
+    rows(conditions).iter().for_each(|row| text.push_str(&line(&row.cells)));
+    text + &not_done(conditions).map(|line| format!("\n{line}\n")).unwrap_or_default()
 }

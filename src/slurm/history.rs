@@ -39,7 +39,7 @@ pub fn name(run: &Run) -> String {
 }
 
 /// For how long a job that was handed over may be unknown to `squeue`.
-const NEW: Duration = Duration::from_secs(60);
+const NEW: Duration = Duration::from_secs(10);
 
 /// Whether jobs of the submission were handed over just now.
 fn is_new(directory: &Path) -> bool {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its harness too")]
 
 mod bad_input;
+mod gc;
 mod graphs;
 mod grid_files;
 mod harness;
@@ -9,5 +10,6 @@ mod kill;
 mod measure;
 mod random_init;
 mod reference;
+mod report;
 mod run;
 mod slurm;

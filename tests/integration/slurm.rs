@@ -100,10 +100,11 @@ fn count(status: &[Value], word: &str) -> usize {
 }
 
 #[track_caller]
-fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+fn wait_until(what: &str, cluster: &Cluster, mut reached: impl FnMut() -> bool) {
     let start = Instant::now();
     while !reached() {
-        assert!(start.elapsed() < Duration::from_secs(240), "waited in vain until {what}");
+        let waits = || cluster.slurm("squeue -r") + &cluster.slurm("scontrol show jobs");
+        assert!(start.elapsed() < Duration::from_secs(240), "waited in vain until {what}\n{}", waits());
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -174,14 +175,14 @@ fn a_grid_on_a_real_slurm_survives_what_clusters_do() {
     assert!(ncut(&work, &cluster, &["submit", "grid.yaml"]).starts_with("nothing to submit"));
 
     // cancel one that runs and one that waits
-    wait_until("four run", || elements(&cluster, "RUNNING", "ncut-whole").len() == 4);
+    wait_until("four run", &cluster, || elements(&cluster, "RUNNING", "ncut-whole").len() == 4);
     let running = elements(&cluster, "RUNNING", "ncut-whole");
     let pending = elements(&cluster, "PENDING", "ncut-whole");
     cluster.slurm(&format!("scancel {} {}", running[0], pending[pending.len() - 1]));
     // requeue one, tell another that its time is nearly up, and lose the node's daemon for a while
     assert_eq!(cluster.slurm(&format!("scontrol requeue {}", running[1])), "");
     cluster.slurm(&format!("scancel --batch --signal=USR1 {}", running[2]));
-    wait_until("two have left", || {
+    wait_until("two have left", &cluster, || {
         let now = elements(&cluster, "RUNNING", "ncut-whole");
         !now.contains(&running[0]) && (!now.contains(&running[1]) || !now.contains(&running[2]))
     });
@@ -193,7 +194,7 @@ fn a_grid_on_a_real_slurm_survives_what_clusters_do() {
     }
 
     // all but the two that were cancelled end well, whatever was done to them; accounting is off all the time
-    wait_until("the queue is empty", || cluster.slurm("squeue -h").trim().is_empty());
+    wait_until("the queue is empty", &cluster, || cluster.slurm("squeue -h").trim().is_empty());
     let outputs = || -> String {
         let folder = submission.join("logs");
         let text = |name: &String| format!("{name}\n{}", std::fs::read_to_string(folder.join(name)).unwrap());
@@ -209,7 +210,7 @@ fn a_grid_on_a_real_slurm_survives_what_clusters_do() {
     // what is missing, and only that
     let again = ncut(&work, &cluster, &["submit", "grid.yaml"]);
     assert!(again.contains("2 runs submitted"), "{again}");
-    wait_until("the queue is empty", || cluster.slurm("squeue -h").trim().is_empty());
+    wait_until("the queue is empty", &cluster, || cluster.slurm("squeue -h").trim().is_empty());
     let end = status(&work, &cluster);
     assert_eq!(count(&end, "done"), RUNS, "{end:?}");
     assert_same_results(&work.path("local"), &work.path("runs"));

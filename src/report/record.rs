@@ -1,0 +1,73 @@
+//! A run and all that is known of it: what the tables of runs are views of.
+
+use crate::InputError;
+use crate::experiment::grid::Run;
+use crate::experiment::metrics::{self, Epoch};
+use crate::experiment::run::RunResult;
+use crate::experiment::status::{Status, status};
+use crate::experiment::store::RunDirectory;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+/// A run of a grid file and what there is of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// The run.
+    pub run: Run,
+    /// The name of its condition's directory.
+    pub condition: String,
+    /// How far it has come.
+    pub status: Status,
+    /// Its epochs so far.
+    pub epochs: Vec<Epoch>,
+    /// When the epochs, or else the result, were written: seconds since 1970, 0 without either.
+    pub written_s: f64,
+    /// What it came to.
+    pub result: Option<RunResult>,
+}
+
+/// One record a run, in the order of `runs`.
+///
+/// # Errors
+///
+/// A run's directory cannot be listed, or its result not be read: which, and what to do.
+pub fn records(runs: &[Run], out: &Path) -> Result<Vec<RunRecord>, InputError> {
+    let directories = runs.iter().map(|run| RunDirectory::new(out, run)).collect::<Vec<_>>();
+    runs.iter().zip(&directories).map(|(run, directory)| record(run, directory)).collect()
+}
+
+fn record(run: &Run, directory: &RunDirectory) -> Result<RunRecord, InputError> {
+    let status = status(directory)?;
+    let mut record = RunRecord {
+        run: run.clone(),
+        condition: directory.condition(),
+        status,
+        epochs: Vec::new(),
+        written_s: 0.0,
+        result: None,
+    };
+    if status != Status::Missing {
+        record.epochs = metrics::read(directory);
+        let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+        let written = modified(&directory.metrics()).or_else(|| modified(&directory.result()));
+        record.written_s = written.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |t| t.as_secs_f64());
+    }
+    if status == Status::Done {
+        record.result = result(directory)?;
+    }
+    Ok(record)
+}
+
+/// The result of a run, if it is there.
+pub(super) fn result(directory: &RunDirectory) -> Result<Option<RunResult>, InputError> {
+    let path = directory.result();
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(InputError::io(&path, &e)),
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+        InputError::new(path.display(), format!("is not a result of this version: {e}"), "delete it and run again")
+    })
+}

@@ -1,0 +1,144 @@
+//! What `ncut report` writes of runs in every state. What the figures of a condition are is in `run`.
+
+use std::fs::File;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use serde_json::Value;
+
+use crate::harness::{Work, number};
+
+const FIXED: &str =
+    "{dataset: mnist-sample, hidden: [16, 8], epochs: 2, pruning_epochs: 1, n_train: 256, shuffles: 3, clusters: 3}";
+
+/// Rows of `report --csv -`, with their header.
+fn rows(work: &Work) -> (csv::StringRecord, Vec<csv::StringRecord>) {
+    let text = work.ncut(&["report", "grid.yaml", "--csv", "-"]).ok().stdout;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    (reader.headers().unwrap().clone(), reader.records().map(Result::unwrap).collect())
+}
+
+/// Of the runs of two conditions, two are done and one is missing; one failed, one is partial and one another's.
+fn work() -> Work {
+    let work = Work::new();
+    let grid = format!("experiments:\n  tiny:\n    fixed: {FIXED}\n    grid: {{dropout: [0, 0.5]}}\n    seeds: 3\n");
+    work.write("grid.yaml", grid);
+    work.ncut(&["run", "grid.yaml", "--where", "dropout==0", "--seeds", "0,1"]).ok();
+    let (_, rows) = rows(&work);
+    let folder = |row: usize| format!("runs/{}/{}/r{}", &rows[row][0], &rows[row][1], &rows[row][2]);
+    for row in [3, 4, 5] {
+        std::fs::create_dir_all(work.path(&folder(row))).unwrap();
+    }
+    work.write(&format!("{}/error.json", folder(3)), r#"{"message": "no"}"#);
+    let metrics = work.read(&format!("{}/metrics.jsonl", folder(0)));
+    work.write(&format!("{}/metrics.jsonl", folder(4)), &metrics[..metrics.len() - 20]);
+    let owner = r#"{"host": "far", "machine": "another", "pid": 7, "started": 1}"#;
+    work.write(&format!("{}/attempt-1.json", folder(5)), owner);
+    work
+}
+
+#[test]
+fn a_row_a_run_in_every_state() {
+    let work = work();
+    let (header, rows) = rows(&work);
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap_or_else(|| panic!("no {name}"));
+    let of = |name: &str| rows.iter().map(|row| row[column(name)].to_string()).collect::<Vec<_>>();
+    assert_eq!(of("status"), ["done", "done", "missing", "failed", "partial", "running"]);
+    assert_eq!(of("replicate"), ["0", "1", "2", "0", "1", "2"]);
+    assert_eq!(of("epochs_done"), ["3", "3", "0", "0", "2", "0"]);
+    assert_eq!((of("hidden")[0].as_str(), of("dropout")[3].as_str(), of("restarts")[0].as_str()), ("16-8", "0.5", ""));
+    for (row, replicate) in [(0, 0), (1, 1)] {
+        let path = format!("runs/tiny/{}/r{replicate}/result.json", &rows[row][1]);
+        let result = work.json(&path);
+        for (state, name, pointer) in [
+            ("unpruned", "ncut", "/ncut"),
+            ("pruned", "ncut", "/ncut"),
+            ("pruned", "null_mean", "/null/mean"),
+            ("pruned", "null_sd", "/null/sd"),
+            ("unpruned", "z_score", "/z_score"),
+            ("unpruned", "p_value", "/p_value"),
+            ("pruned", "train_accuracy", "/train_accuracy"),
+            ("pruned", "test_loss", "/test_loss"),
+            ("pruned", "effective_clusters", "/effective_clusters"),
+            ("pruned", "modularity_q", "/modularity_q"),
+            ("pruned", "sparsity", "/sparsity"),
+            ("pruned", "nodes", "/graph/nodes"),
+            ("pruned", "edges", "/graph/edges"),
+            ("pruned", "components", "/graph/components"),
+        ] {
+            let found: f64 = rows[row][column(&format!("{state}_{name}"))].parse().unwrap();
+            assert_eq!(found.to_bits(), number(result[state].pointer(pointer).unwrap()).to_bits(), "{state} {name}");
+        }
+        assert_eq!(rows[row][column("seconds")].parse::<f64>().unwrap(), number(&result["timing_s"]["total"]));
+        assert_eq!(rows[row][column("version")], result["pruned"]["version"]);
+    }
+    assert_eq!(of("pruned_ncut")[2..], ["", "", "", ""]);
+
+    // the same table with types, and the same bytes again
+    for name in ["one.parquet", "two.parquet"] {
+        work.ncut(&["report", "grid.yaml", "--parquet", name]).ok();
+    }
+    assert!(work.read("one.parquet") == work.read("two.parquet"));
+    let reader = SerializedFileReader::new(File::open(work.path("one.parquet")).unwrap()).unwrap();
+    let found: Vec<Row> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(found.len(), 6);
+    for (found, row) in found.iter().zip(&rows) {
+        assert_eq!(found.len(), header.len());
+        for ((name, found), (column, text)) in found.get_column_iter().zip(header.iter().zip(row)) {
+            let same = match found {
+                Field::Null => text.is_empty(),
+                Field::Str(found) => found == text,
+                Field::Long(found) => text.parse() == Ok(*found),
+                Field::Double(found) => text.parse() == Ok(*found),
+                _ => false,
+            };
+            assert!(same && name == column, "{name}: {found:?} and {text}");
+        }
+    }
+}
+
+#[test]
+fn tables_say_what_is_not_done() {
+    let work = work();
+    let line = "4 of 6 runs are not done (1 failed, 1 running, 1 partial, 1 missing); `ncut run FILE` makes them";
+    let text = work.ncut(&["report", "grid.yaml"]).ok().stdout;
+    assert!(text.contains("  2/3  ") && text.contains("none done  0/3"), "{text}");
+    assert!(text.ends_with(&format!("{line}\n")), "{text}");
+    let markdown = work.ncut(&["report", "grid.yaml", "--markdown", "-"]).ok().stdout;
+    assert!(markdown.contains("| 2/3 |") && markdown.ends_with(&format!("|\n\n{line}\n")), "{markdown}");
+    work.ncut(&["report", "grid.yaml", "--html", "page.html"]).ok();
+    let page = String::from_utf8(work.read("page.html")).unwrap();
+    assert!(page.matches("<tr class=\"incomplete\">").count() == 3 && page.contains(line), "{page}");
+    let conditions = work.measured(&["report", "grid.yaml"]);
+    let counts = |c: &Value| ["n", "missing", "running", "failed", "partial"].map(|name| c[name].as_u64().unwrap());
+    assert_eq!((counts(&conditions[0]), counts(&conditions[1])), ([2, 1, 0, 0, 0], [0, 3, 1, 1, 1]));
+    // of those that are done nothing is said
+    let text = work.ncut(&["report", "grid.yaml", "--where", "dropout==0", "--seeds", "0,1"]).ok().stdout;
+    assert!(!text.contains("not done") && !text.contains('/'), "{text}");
+}
+
+#[test]
+fn event_files_are_of_every_run_that_began_and_do_not_change() {
+    let work = work();
+    let write = || {
+        let output = work.ncut(&["report", "grid.yaml", "--tensorboard", "board"]).ok();
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", "board: event files of 3 of 6 runs\n"));
+        let mut files = Vec::new();
+        for condition in work.names("board/tiny") {
+            for run in work.names(&format!("board/tiny/{condition}")) {
+                let folder = format!("board/tiny/{condition}/{run}");
+                assert_eq!(work.names(&folder), ["events.out.tfevents.0.ncut"]);
+                files.push((format!("{condition}/{run}"), work.read(&format!("{folder}/events.out.tfevents.0.ncut"))));
+            }
+        }
+        files
+    };
+    let files = write();
+    let (_, rows) = rows(&work);
+    let mut wanted: Vec<String> = [0, 1, 4].map(|row: usize| format!("{}/r{}", &rows[row][1], &rows[row][2])).into();
+    wanted.sort();
+    assert_eq!(files.iter().map(|(name, _)| name).collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+    assert!(files == write());
+    work.write("file", "");
+    work.expect_input_error(&["report", "grid.yaml", "--tensorboard", "file"], &["file/tiny/"]);
+}
