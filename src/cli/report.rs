@@ -2,7 +2,9 @@
 
 use super::run::GridOptions;
 use super::{is_stdout, note, print, write_json, write_text};
+use crate::experiment::grid::Grid;
 use crate::report::columns::columns;
+use crate::report::pivot::{Pivot, pivot};
 use crate::report::record::records;
 use crate::{InputError, aside, report};
 use anyhow::Context as _;
@@ -50,14 +52,16 @@ impl Report {
             )
             .into());
         }
-        let runs = self.grid.runs()?;
+        let Grid { runs, tables } = self.grid.grid()?;
         let records = records(&runs, &self.grid.out)?;
         let conditions = report::conditions(&records);
+        let tables: Vec<Pivot> = tables.iter().map(|(name, table)| pivot(name, table, &conditions)).collect();
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
         }
         if let Some(path) = &self.markdown {
-            write_text(path, &report::text::markdown(&conditions))?;
+            let tables: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
+            write_text(path, &(report::text::markdown(&conditions) + &tables))?;
         }
         if let Some(path) = &self.html {
             let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
@@ -76,7 +80,8 @@ impl Report {
         }
         let outputs = [&self.json, &self.markdown, &self.html, &self.csv, &self.parquet, &self.tensorboard];
         if outputs.iter().all(|path| path.is_none()) {
-            print(&report::text::conditions(&conditions))?;
+            let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
+            print(&(report::text::conditions(&conditions) + &tables))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -619,19 +619,19 @@ fn seeds(node: &Node) -> Result<Vec<u64>, InputError> {
         Content::Scalar(value) => match whole(node) {
             Some(count) if (1..=MOST_REPLICATES as u64).contains(&count) => (0..count).collect(),
             _ => {
-                let problem = format!("{value} replicates");
+                let problem = format!("seeds: {value} replicates");
                 return Err(node.error(problem, format!("give a number from 1 to {MOST_REPLICATES}, or a list")));
             }
         },
         _ => {
-            let wrong = |node: &Node| node.error("not the number of a replicate", remedy);
+            let wrong = |node: &Node| node.error("seeds: not the number of a replicate", remedy);
             values(node)?.iter().map(|node| whole(node).ok_or_else(|| wrong(node))).collect::<Result<_, _>>()?
         }
     };
     let mut sorted = seeds.clone();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(node.error(format!("replicate {} stands there twice", pair[0]), "name each once"));
+        return Err(node.error(format!("seeds: replicate {} stands there twice", pair[0]), "name each once"));
     }
     Ok(seeds)
 }

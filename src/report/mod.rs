@@ -13,6 +13,7 @@ pub mod csv;
 mod fixtures;
 pub mod html;
 pub mod parquet;
+pub mod pivot;
 mod published;
 pub mod record;
 pub mod tensorboard;
@@ -84,6 +85,9 @@ pub struct Condition {
     pub experiment: String,
     /// The settings that the experiment varies.
     pub settings: serde_json::Map<String, serde_json::Value>,
+    /// All of them.
+    #[serde(skip)]
+    pub all_settings: serde_json::Map<String, serde_json::Value>,
     /// Replicates that are done.
     pub n: usize,
     /// Replicates that are not done, for whatever reason.
@@ -144,15 +148,14 @@ fn condition(group: &[&RunRecord]) -> Condition {
     let done: Vec<&RunResult> = group.iter().filter_map(|record| record.result.as_ref()).collect();
     let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
     let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
-    let all = match serde_json::to_value(run.settings()) {
-        Ok(serde_json::Value::Object(all)) => all,
-        _ => Default::default(),
-    };
+    let all = run.settings().values();
     let varied = run.condition.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
+    let settings = varied.collect();
     let count = |status| group.iter().filter(|record| record.status == status).count();
     Condition {
         experiment: run.experiment.to_string(),
-        settings: varied.collect(),
+        settings,
+        all_settings: all,
         n: done.len(),
         missing: group.len() - done.len(),
         running: count(Status::Running),

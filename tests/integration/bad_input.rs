@@ -272,7 +272,7 @@ fn grid_files_with_mistakes() {
         ("experiments:\n  a:\n    fixed: {hidden: 16}\n", "3:21", &["hidden"]),
         ("experiments:\n  a:\n    fixed: {clusters: 1.5}\n", "3:23", &["clusters"]),
         ("experiments:\n  a:\n    grid: {dropout: 0.5}\n", "3:21", &["dropout"]),
-        ("experiments:\n  a: [1]\n", "2:6", &[]),
+        ("experiments:\n  a: [1]\n", "2:7", &[]),
         // ranges
         ("experiments:\n  a:\n    fixed: {epochs: 0}\n", "3:21", &["epochs", "0"]),
         ("experiments:\n  a:\n    seeds: -1\n", "3:12", &["seeds", "-1"]),

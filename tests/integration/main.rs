@@ -5,6 +5,7 @@ mod bad_input;
 mod gc;
 mod graphs;
 mod grid_files;
+mod grid_scale;
 mod harness;
 mod kill;
 mod measure;

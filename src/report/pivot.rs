@@ -1,0 +1,204 @@
+//! The table that an experiment's `report` section asks for: rows and columns told apart by settings, in each cell mean ±
+//! standard deviation, and the published value where one is expected.
+
+use super::{Condition, Figure, Figures};
+use crate::experiment::grid::readable;
+use crate::experiment::table::Table;
+use serde_json::{Map, Value};
+
+/// A table of text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pivot {
+    /// Its heading.
+    pub title: String,
+    /// The first row.
+    pub header: Vec<String>,
+    /// The others, as long as it.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// `table` of the conditions of `experiment`.
+pub fn pivot(experiment: &str, table: &Table, conditions: &[Condition]) -> Pivot {
+    let own: Vec<&Condition> = conditions.iter().filter(|condition| condition.experiment == experiment).collect();
+    let key = |names: &[&str], condition: &Condition| -> Vec<String> {
+        names.iter().map(|name| readable(condition.all_settings.get(*name).unwrap_or(&Value::Null))).collect()
+    };
+    // in the order in which they come first
+    let distinct = |names: &[&str]| {
+        let mut keys: Vec<Vec<String>> = Vec::new();
+        for condition in &own {
+            let key = key(names, condition);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    };
+    let (rows, cols) = (distinct(&table.rows), distinct(&table.cols));
+    let default = ["pruned.ncut".to_string()];
+    let values: &[String] = if table.values.is_empty() { &default } else { &table.values };
+    let mut header: Vec<String> = table.rows.iter().map(|name| name.to_string()).collect();
+    for col in &cols {
+        let name: Vec<String> = table.cols.iter().zip(col).map(|(name, value)| format!("{name}={value}")).collect();
+        header.extend(values.iter().map(|value| {
+            let name = if cols.len() > 1 || values.len() == 1 { name.join(" ") } else { String::new() };
+            let value = if values.len() > 1 || name.is_empty() { value.as_str() } else { "" };
+            format!("{name} {value}").trim().to_string()
+        }));
+    }
+    let cell = |row: &[String], col: &[String], value: &str| {
+        let here = |c: &&&Condition| key(&table.rows, c) == row && key(&table.cols, c) == col;
+        // several conditions in a cell are not told apart: each is shown
+        let cells: Vec<String> = own.iter().filter(here).map(|c| shown(c, value, table)).collect();
+        cells.join("; ")
+    };
+    let line = |row: &Vec<String>| {
+        let cells = cols.iter().flat_map(|col| values.iter().map(move |value| cell(row, col, value)));
+        row.iter().cloned().chain(cells).collect()
+    };
+    let title = table.title.clone().unwrap_or_else(|| experiment.to_string());
+    Pivot { title, rows: rows.iter().map(line).collect(), header }
+}
+
+/// `8.346 ± 0.068 (8.350: -0.1 se)`, with `!` where it is beyond the tolerance and `3/5` where replicates are missing.
+fn shown(condition: &Condition, value: &str, table: &Table) -> String {
+    let (state, name) = value.split_once('.').unwrap_or(("pruned", value));
+    let figures = if state == "unpruned" { &condition.unpruned } else { &condition.pruned };
+    let Some(figure) = figures.as_ref().and_then(|figures| figures.get(name)) else { return "–".into() };
+    let mut text = format!("{:.3}", figure.mean);
+    if let Some(sd) = figure.sd {
+        text.push_str(&format!(" ± {sd:.3}"));
+    }
+    let holds = |settings: &Map<String, Value>, expected: &crate::experiment::table::Expected| {
+        expected.value == value && expected.predicate.as_ref().is_none_or(|predicate| predicate.holds_for(settings))
+    };
+    if let Some(expected) = table.expect.iter().find(|expected| holds(&condition.all_settings, expected)) {
+        text.push_str(&match standard_errors(figure, expected.mean, expected.sd, expected.n) {
+            Some(se) => {
+                let mark = if se.abs() > expected.tolerance { "!" } else { "" };
+                format!(" ({}: {se:+.1} se{mark})", expected.mean)
+            }
+            None => format!(" ({})", expected.mean),
+        });
+    }
+    if condition.missing > 0 {
+        text.push_str(&format!(" {}/{}", condition.n, condition.n + condition.missing));
+    }
+    text
+}
+
+/// `(ours − theirs) / standard error`, where at least one standard deviation is known.
+fn standard_errors(ours: &Figure, theirs: f64, sd: Option<f64>, n: Option<f64>) -> Option<f64> {
+    let own = ours.sd.map_or(0.0, |sd| sd.powi(2) / ours.values.len() as f64);
+    let other = sd.map_or(0.0, |sd| sd.powi(2) / n.unwrap_or(ours.values.len() as f64).max(1.0));
+    (own + other > 0.0).then(|| (ours.mean - theirs) / (own + other).sqrt())
+}
+
+impl Pivot {
+    /// Columns under each other.
+    pub fn text(&self) -> String {
+        let lines: Vec<&Vec<String>> = std::iter::once(&self.header).chain(&self.rows).collect();
+        let width = |c: usize| lines.iter().filter_map(|line| line.get(c)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..self.header.len()).map(|c| width(c).unwrap_or(0)).collect();
+        let mut text = format!("{}\n", self.title);
+        for line in lines {
+            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            text.push_str(&format!("{}\n", cells.join("  ").trim_end()));
+        }
+        text
+    }
+
+    /// A Markdown table below its title.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let mut text = format!("**{}**\n\n{}|{}\n", self.title, line(&self.header), "---|".repeat(self.header.len()));
+        self.rows.iter().for_each(|row| text.push_str(&line(row)));
+        text
+    }
+}
+
+impl Figures {
+    /// A figure by its name in a `report` section; `None` if there is none, or not of every replicate.
+    pub fn get(&self, name: &str) -> Option<&Figure> {
+        match name {
+            "ncut" => Some(&self.ncut),
+            "null_mean" => self.null_mean.as_ref(),
+            "null_sd" => self.null_sd.as_ref(),
+            "z_score" => self.z_score.as_ref(),
+            "p_value" => self.p_value.as_ref(),
+            "train_accuracy" => Some(&self.train_accuracy),
+            "test_accuracy" => Some(&self.test_accuracy),
+            "train_loss" => Some(&self.train_loss),
+            "test_loss" => Some(&self.test_loss),
+            "effective_clusters" => Some(&self.effective_clusters),
+            "modularity_q" => Some(&self.modularity_q),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::Settings;
+    use crate::experiment::table::FIGURES;
+    use crate::experiment::yaml::parse;
+    use serde_json::json;
+
+    fn condition(dataset: &str, dropout: f64, ncuts: &[f64]) -> Condition {
+        let mut all_settings = Settings::default().values();
+        all_settings.insert("dataset".into(), json!(dataset));
+        all_settings.insert("dropout".into(), json!(dropout));
+        let figure = || Figure::new(ncuts.to_vec(), None);
+        let pruned = Figures {
+            ncut: figure(),
+            null_mean: None,
+            null_sd: None,
+            z_score: None,
+            p_value: None,
+            train_accuracy: figure(),
+            test_accuracy: figure(),
+            train_loss: figure(),
+            test_loss: figure(),
+            effective_clusters: figure(),
+            modularity_q: figure(),
+        };
+        Condition {
+            experiment: "e".into(),
+            settings: Map::new(),
+            all_settings,
+            n: ncuts.len(),
+            missing: 3 - ncuts.len(),
+            running: 0,
+            failed: 0,
+            partial: 0,
+            unpruned: None,
+            pruned: Some(pruned),
+        }
+    }
+
+    #[test]
+    fn cells_are_where_their_settings_say() {
+        let section = "{title: T, rows: dataset, cols: dropout, values: pruned.ncut, expect: \
+                       [{where: 'dropout == 0', pruned.ncut: 5, sd: 1, n: 3}, {where: 'dropout > 0', pruned.ncut: 50, sd: 1, n: 3}]}";
+        let table = Table::read(&parse("f", section).unwrap()).unwrap();
+        let conditions = [
+            condition("mnist", 0.0, &[4.0, 5.0, 6.0]),
+            condition("mnist", 0.5, &[5.0, 6.0, 7.0]),
+            condition("fashion-mnist", 0.0, &[2.0, 4.0]),
+        ];
+        let found = pivot("e", &table, &conditions);
+        assert_eq!(found.header, ["dataset", "dropout=0", "dropout=0.5"]);
+        // (6 − 50) / √(1/3 + 1/3) = −53.9; (3 − 5) / √(2/2 + 1/3) = −1.7
+        assert_eq!(found.rows[0], ["mnist", "5.000 ± 1.000 (5: +0.0 se)", "6.000 ± 1.000 (50: -53.9 se!)"]);
+        assert_eq!(found.rows[1], ["fashion-mnist", "3.000 ± 1.414 (5: -1.7 se) 2/3", ""]);
+        assert!(found.text().starts_with("T\ndataset ") && found.markdown().starts_with("**T**\n\n| dataset |"));
+    }
+
+    #[test]
+    fn every_figure_of_a_section_has_a_value() {
+        let figures = condition("mnist", 0.0, &[1.0]).pruned.unwrap();
+        let missing: Vec<&str> = FIGURES.into_iter().filter(|name| figures.get(name).is_none()).collect();
+        assert_eq!(missing, ["null_mean", "null_sd", "z_score", "p_value"]);
+    }
+}
