@@ -23,9 +23,9 @@ pub struct InputError {
 }
 
 impl InputError {
-    /// Any line breaks in the parts (as in messages of libraries) become spaces.
+    /// Any line breaks in the parts (as in messages of libraries) become spaces; of long ones the middle is left out.
     pub fn new(place: impl Display, problem: impl Display, remedy: impl Display) -> Self {
-        let line = |text: &dyn Display| text.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = |text: &dyn Display| clipped(&text.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
         Self { place: line(&place), problem: line(&problem), remedy: line(&remedy) }
     }
 
@@ -43,4 +43,18 @@ impl InputError {
         let reason = error.to_string();
         Self::new(path.display(), reason.split(" (os error").next().unwrap_or(&reason).to_lowercase(), remedy)
     }
+}
+
+/// What a line has room for: a file may hold megabytes where a word should be.
+const LONGEST: usize = 600;
+
+fn clipped(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return text.to_string();
+    }
+    let half = LONGEST / 2;
+    let (first, last): (String, String) =
+        (text.chars().take(half).collect(), text.chars().skip(count - half).collect());
+    format!("{first} … {last}")
 }

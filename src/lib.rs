@@ -13,8 +13,8 @@
 //!   model (weight files) ───┘     CSR f64   λ, labels    p, Z      JSON
 //!                                                                    │
 //!                          experiment (grid, store, run) ◄───────────┘
-//!                                     │
-//!                                  report ──► cli ──► main
+//!                              │            │
+//!                            slurm        report ──► cli ──► main
 //! ```
 //!
 //! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`.
@@ -28,10 +28,14 @@
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
-//! | what may a grid file say? | [`experiment::settings`], [`experiment::grid`] |
+//! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
+//! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |
 //! | where did my result go, and what is its name? | [`experiment::store`] |
 //! | who does a run when processes share a grid? | [`experiment::claim`] |
-//! | how far has a run come? | [`experiment::status`] |
+//! | where may a run stop, and how does it go on? | [`experiment::run`], [`train::checkpoint`], [`experiment::shuffles`] |
+//! | how far has a run come, what will it cost? | [`experiment::status`], [`experiment::cost`] |
+//! | what is Slurm asked, what does it answer? | [`slurm::script`], [`slurm::queue`] |
+//! | which runs are submitted, in which arrays, and again when? | [`slurm::array`], [`slurm::retry`] |
 //! | what may be deleted? | [`experiment::gc`] |
 //! | which tables are made of the results? | [`report`] |
 //! | where does a random number come from? | [`rng`] |
@@ -49,6 +53,8 @@
 //!   and a clock is read for timings alone. So results do not depend on threads, order, neighbours or interruptions.
 //! * The ARPACK library is not re-entrant and sits behind a lock; shuffles are solved by a solver of our own that is.
 //! * A file gets its final name when it is whole and on the disk.
+//! * A run may end after any step and any shuffle, by any signal; what it does next time depends on its directory alone. No lock is
+//!   held on a file system, and no process of ours waits for a cluster.
 //! * Only `cli` prints. The user's mistakes are [`InputError`]s: one line with place, problem and remedy. A caller's
 //!   breach of a documented shape is a panic.
 //!

@@ -3,6 +3,7 @@
 use super::{note, print};
 use crate::experiment::gc::{Item, Reason, delete, find};
 use crate::experiment::grid::{Selection, read};
+use crate::slurm::submission::{delete as delete_submission, spent};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,12 +25,13 @@ pub(super) struct Gc {
 impl Gc {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let items = find(&read(&self.file, &Selection::default())?.runs, &self.out)?;
-        if items.is_empty() {
+        let spent = spent(&self.out);
+        if items.is_empty() && spent.is_empty() {
             print(&format!("{}: nothing that {} does not need\n", self.out.display(), self.file.display()))?;
             return Ok(ExitCode::SUCCESS);
         }
         // what goes is shown before it does
-        print(&list(&items))?;
+        print(&list(&items, &spent))?;
         if !self.delete {
             print("nothing was deleted: --delete does it\n")?;
             return Ok(ExitCode::SUCCESS);
@@ -37,19 +39,22 @@ impl Gc {
         for item in &items {
             delete(item)?.iter().for_each(|kept| note(&format!("kept {kept}")));
         }
+        spent.iter().try_for_each(|(path, _)| delete_submission(path))?;
         print("deleted\n")?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn list(items: &[Item]) -> String {
-    let reasons: Vec<String> = items.iter().map(reason).collect();
+fn list(items: &[Item], spent: &[(PathBuf, u64)]) -> String {
+    let submission = || "submission that is through".to_string();
+    let reasons: Vec<String> = items.iter().map(reason).chain(spent.iter().map(|_| submission())).collect();
     let width = reasons.iter().map(|reason| reason.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
-    for (item, reason) in items.iter().zip(&reasons) {
-        text.push_str(&format!("{:>9}  {reason:<width$}  {}\n", size(item.bytes), item.path.display()));
+    let all = items.iter().map(|item| (&item.path, item.bytes)).chain(spent.iter().map(|(path, bytes)| (path, *bytes)));
+    for ((path, bytes), reason) in all.clone().zip(&reasons) {
+        text.push_str(&format!("{:>9}  {reason:<width$}  {}\n", size(bytes), path.display()));
     }
-    let total = items.iter().map(|item| item.bytes).sum();
+    let total = all.map(|(_, bytes)| bytes).sum();
     text + &format!("{:>9}  in all\n", size(total))
 }
 

@@ -27,6 +27,9 @@ pub(super) struct Run {
     /// Runs at the same time, each training on one thread [default: as many as threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Stop everything once so many runs have failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_failures: Option<u32>,
     #[command(flatten)]
     again: Again,
 }
@@ -134,9 +137,12 @@ impl Run {
             progress.line(&format!("{} of {} runs are done already", done.len(), runs.len()));
         }
         let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
-        let failures = work(&missing, jobs, Stage::All, &context, &progress);
+        let most = self.max_failures.map_or(usize::MAX, |most| most as usize);
+        let failures = work(&missing, jobs, Stage::All, most, &context, &progress);
         progress.close();
-        if stop.is_requested() {
+        if failures.len() >= most {
+            super::note(&format!("ncut: stopped after {} failures; what is done and begun stays", failures.len()));
+        } else if stop.is_requested() {
             super::note("ncut: stopped; run this again to go on from here");
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
@@ -165,11 +171,12 @@ impl Run {
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on. Runs that
-/// another process is doing are waited for, and taken over if it dies. Stops when asked to.
+/// another process is doing are waited for, and taken over if it dies. Stops when asked to, or after `most` failures.
 pub(super) fn work(
     runs: &[&GridRun],
     jobs: usize,
     stage: Stage,
+    most: usize,
     context: &Context,
     progress: &GridProgress,
 ) -> Vec<RunError> {
@@ -179,7 +186,11 @@ pub(super) fn work(
     let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((run, true));
     let fail = |run: &GridRun, error: RunError| {
         progress.finished(run, &format!("failed: {error}"));
-        failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(error);
+        let mut failures = failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        failures.push(error);
+        if failures.len() >= most {
+            context.stop.request(signal_hook::consts::SIGTERM);
+        }
     };
     std::thread::scope(|scope| {
         for _ in 0..jobs {

@@ -75,7 +75,7 @@ impl Worker {
         check(&all, &context, &self.directory)?;
         let progress = GridProgress::new(runs.len(), 0);
         let jobs = global.threads().clamp(1, runs.len().max(1));
-        let failures = work(&all, jobs, stage, &context, &progress);
+        let failures = work(&all, jobs, stage, usize::MAX, &context, &progress);
         progress.close();
         if let Some(signal) = stop.signal() {
             if signal == signal_hook::consts::SIGUSR1 {

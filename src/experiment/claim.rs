@@ -77,8 +77,13 @@ pub fn claim(directory: &RunDirectory) -> Result<Claim, InputError> {
         let number = latest.unwrap_or(0) + 1;
         let path = attempt_path(dir, number);
         let owner = serde_json::to_vec(&this_process()).unwrap_or_default();
+        let begun = match aside::write_new(&path, &owner) {
+            // who finished meanwhile tidied up, and with it what was being written
+            Err(_) if directory.is_done() => return Ok(Claim::Done),
+            begun => begun?,
+        };
         // if somebody was faster: look again
-        if aside::write_new(&path, &owner)? {
+        if begun {
             let attempt = Attempt::begin(path, dir.to_path_buf(), number);
             // whoever had it may have finished between the two looks
             return Ok(if directory.is_done() { Claim::Done } else { Claim::Ours(attempt) });

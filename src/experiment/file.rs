@@ -29,6 +29,7 @@ use super::yaml::{self, Content, Key, Node, Origin};
 use crate::InputError;
 use crate::names::nearest;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// An experiment with everything that it inherits.
@@ -108,9 +109,9 @@ pub const MOST_REPLICATES: usize = 1_000_000;
 /// A file cannot be read, or what stands there makes no experiments: `file:line:column: problem; remedy`.
 pub fn read(path: &Path) -> Result<Vec<Experiment>, InputError> {
     let root = yaml::read(path)?;
-    let mut files = Files { open: vec![canonical(path)] };
+    let mut files = Files { open: vec![canonical(path)], experiments: HashMap::new(), files: HashMap::new() };
     let source = Source::new(path, &root)?;
-    let defaults = files.blocks(&source.defaults, path, &[], &mut Vec::new())?;
+    let defaults = files.inherited(&source.defaults, path, &[], None, &mut Vec::new())?;
     let experiments = match source.experiments {
         Some(entries) => entries,
         None => {
@@ -121,18 +122,17 @@ pub fn read(path: &Path) -> Result<Vec<Experiment>, InputError> {
         }
     };
     let within = Within { entries: &experiments, defaults: &defaults };
-    let experiment = |(key, node): &(Key, Node)| {
+    let mut experiment = |(key, node): &(Key, Node)| {
         check_name(&key.name, &Node { at: key.at.clone(), content: Content::Scalar(Value::Null) })?;
         if node.content == Content::Scalar(Value::Null) {
             let remedy = "give it 'fixed' or 'grid', or write {} for the defaults";
             return Err(node.error(format!("experiment '{}' is empty", key.name), remedy));
         }
-        let mut files = Files { open: vec![canonical(path)] };
         let blocks = files.experiment(&key.name, node, path, within, &mut Vec::new())?;
         let blocks = blocks.iter().map(block).collect::<Result<_, _>>()?;
         Ok(Experiment { name: key.name.clone(), at: key.at.clone(), blocks })
     };
-    experiments.iter().map(experiment).collect()
+    experiments.iter().map(&mut experiment).collect()
 }
 
 fn canonical(path: &Path) -> PathBuf {
@@ -218,7 +218,14 @@ struct Within<'a> {
 struct Files {
     /// Files that are being read, each named by the one before.
     open: Vec<PathBuf>,
+    /// Experiments of the grid file that are resolved.
+    experiments: HashMap<String, Vec<Node>>,
+    /// Base files that are.
+    files: HashMap<PathBuf, Vec<Node>>,
 }
+
+/// Bases of bases of ….
+const DEEPEST: usize = 64;
 
 impl Files {
     fn experiment(
@@ -229,6 +236,12 @@ impl Files {
         within: Within,
         open: &mut Vec<String>,
     ) -> Result<Vec<Node>, InputError> {
+        if let Some(blocks) = self.experiments.get(name) {
+            return Ok(blocks.clone());
+        }
+        if open.len() == DEEPEST {
+            return Err(node.error(format!("bases of bases, more than {DEEPEST} deep"), "inherit less deeply"));
+        }
         open.push(name.to_string());
         let mut blocks = Vec::new();
         for part in node.list() {
@@ -239,18 +252,8 @@ impl Files {
             return Err(node.error(format!("experiment '{name}' has no blocks"), "give it one"));
         }
         open.pop();
+        self.experiments.insert(name.to_string(), blocks.clone());
         Ok(blocks)
-    }
-
-    /// The blocks of a file that holds no `experiments`, or of the top level of one that does.
-    fn blocks(
-        &mut self,
-        node: &Node,
-        file: &Path,
-        start: &[Node],
-        open: &mut Vec<String>,
-    ) -> Result<Vec<Node>, InputError> {
-        self.inherited(node, file, start, None, open)
     }
 
     /// `start`, then each of `base`, then `node` itself, each over the ones before.
@@ -265,6 +268,13 @@ impl Files {
         let empty = Node { at: node.at.clone(), content: Content::Map(Vec::new()) };
         let mut blocks = if start.is_empty() { vec![empty] } else { start.to_vec() };
         let entries = node.map("an experiment")?;
+        // looked at here, since what inherits may well leave an inherited grid empty
+        for (_, grid) in entries.iter().filter(|(key, _)| key.name == "grid") {
+            let empty = |node: &Node| matches!(&node.content, Content::Map(axes) if axes.is_empty());
+            if grid.list().is_empty() || grid.list().iter().any(empty) {
+                return Err(grid.error("an empty grid", "give it a setting with its values, or leave it out"));
+            }
+        }
         if let Some((_, base)) = entries.iter().find(|(key, _)| key.name == "base") {
             for name in base.list() {
                 let bases = self.base(name, file, within, open)?;
@@ -308,6 +318,12 @@ impl Files {
         if self.open.contains(&real) {
             return Err(node.error(format!("a file that is its own base: {name}"), "break the circle"));
         }
+        if let Some(blocks) = self.files.get(&real) {
+            return Ok(blocks.clone());
+        }
+        if self.open.len() > DEEPEST {
+            return Err(node.error(format!("bases of bases, more than {DEEPEST} deep"), "inherit less deeply"));
+        }
         let root = yaml::read(&path).map_err(|e| match e.place == path.display().to_string() {
             // the file itself, not a place in it
             true => node.error(format!("the base {name}: {}", e.problem), e.remedy),
@@ -318,10 +334,12 @@ impl Files {
             let remedy = "inherit from a file whose top level has 'fixed', 'grid', …";
             return Err(node.error(format!("the base {name} holds experiments"), remedy));
         }
-        self.open.push(real);
+        self.open.push(real.clone());
         let blocks = self.inherited(&source.defaults, &path, &[], None, &mut Vec::new());
         self.open.pop();
-        blocks
+        let blocks = blocks?;
+        self.files.insert(real, blocks.clone());
+        Ok(blocks)
     }
 }
 
@@ -439,7 +457,8 @@ fn block(node: &Node) -> Result<Block, InputError> {
 fn one_place(block: &Block) -> Result<(), InputError> {
     let fixed = block.fixed.iter().map(|a| (a.setting.name(), "fixed", &a.at));
     let zip = block.zip.first().into_iter().flatten().map(|a| (a.setting.name(), "zip", &a.at));
-    for product in &block.grid {
+    let none = vec![Vec::new()];
+    for product in if block.grid.is_empty() { &none } else { &block.grid } {
         let grid = product.iter().map(|axis| (axis.name, "grid", &axis.values[0].at));
         let mut seen: Vec<(&str, &str, &Origin)> = Vec::new();
         for (name, section, at) in fixed.clone().chain(zip.clone()).chain(grid) {
@@ -559,9 +578,9 @@ fn condition(node: &Node) -> Result<Condition, InputError> {
 pub fn schema() -> Value {
     let mut settings = serde_json::Map::new();
     let mut axes = serde_json::Map::new();
+    let numbers = json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3});
+    let rule = |name: &str| json!({"type": "object", "properties": {name: numbers}, "required": [name], "additionalProperties": false});
     for (name, description, mut schema) in schemas() {
-        let numbers = json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3});
-        let rule = |name: &str| json!({"type": "object", "properties": {name: numbers}, "required": [name], "additionalProperties": false});
         let list = json!({"type": "array", "items": schema, "minItems": 1});
         axes.insert(name.into(), json!({"anyOf": [list, rule("range"), rule("linspace"), rule("logspace")]}));
         if let Some(schema) = schema.as_object_mut() {
@@ -583,7 +602,7 @@ pub fn schema() -> Value {
         "seeds": {"anyOf": [
             {"type": "integer", "minimum": 1, "maximum": MOST_REPLICATES},
             {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
-            {"type": "object"}
+            rule("range"), rule("linspace"), rule("logspace")
         ]},
         "slurm": Resources::schema(),
         "report": Table::schema(),

@@ -236,15 +236,16 @@ fn seconds(node: &Node) -> Result<u64, InputError> {
         None => (None, text.as_str()),
     };
     let parts: Vec<u64> = rest.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
-    let of_day = match (days, parts.as_slice()) {
-        (None, [m]) => 60 * m,
-        (None, [m, s]) => 60 * m + s,
-        (_, [h, m, s]) => 3600 * h + 60 * m + s,
-        (Some(_), [h]) => 3600 * h,
-        (Some(_), [h, m]) => 3600 * h + 60 * m,
+    let units: &[u64] = match (days, parts.len()) {
+        (None, 1) => &[60],
+        (None, 2) => &[60, 1],
+        (_, 3) => &[3600, 60, 1],
+        (Some(_), 1) => &[3600],
+        (Some(_), 2) => &[3600, 60],
         _ => return Err(wrong()),
     };
-    let seconds = 86_400 * days.unwrap_or(0) + of_day;
+    let counted = parts.iter().zip(units).chain(days.iter().zip(&[86_400]));
+    let seconds = counted.fold(0u64, |sum, (count, unit)| sum.saturating_add(count.saturating_mul(*unit)));
     const YEAR: u64 = 366 * 86_400;
     if (1..=YEAR).contains(&seconds) { Ok(seconds) } else { Err(wrong()) }
 }

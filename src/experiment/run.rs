@@ -298,9 +298,10 @@ fn attempted(
     if !attempt.is_current() {
         return Ok(Outcome::Elsewhere("a process that took this one for gone".into()));
     }
-    log(directory, &format!("done in {:.1} s", timing_s.total))?;
     let json = serde_json::to_vec_pretty(&result).unwrap_or_default();
     aside::write(&directory.result(), &json)?;
+    // after the result, so that a run whose process is killed here does not say it twice
+    log(directory, &format!("done in {:.1} s", timing_s.total))?;
     directory.tidy();
     Ok(Outcome::Done)
 }

@@ -7,8 +7,9 @@
 use crate::InputError;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,11 +136,13 @@ impl Content {
 ///
 /// It cannot be read, is larger than [`LONGEST`], no UTF-8, or no YAML as described above: where and why.
 pub fn read(path: &Path) -> Result<Node, InputError> {
-    let metadata = std::fs::metadata(path).map_err(|e| InputError::io(path, &e))?;
-    if metadata.len() > LONGEST {
-        return Err(InputError::new(path.display(), format!("has {} bytes", metadata.len()), "split it"));
+    let mut bytes = Vec::new();
+    // of a pipe or a device the length is known only once it is read
+    let file = std::fs::File::open(path).map_err(|e| InputError::io(path, &e))?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|e| InputError::io(path, &e))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(InputError::new(path.display(), format!("has more than {LONGEST} bytes"), "split it"));
     }
-    let bytes = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|b| **b == b'\n').count();
@@ -211,6 +214,7 @@ struct Open {
     entries: Vec<(Key, Node)>,
     merged: Vec<Node>,
     key: Option<Key>,
+    names: HashSet<String>,
 }
 
 struct Builder {
@@ -282,7 +286,7 @@ impl Builder {
             ));
         }
         let (elements, entries, merged) = (Vec::new(), Vec::new(), Vec::new());
-        self.open.push(Open { at, anchor, map, elements, entries, merged, key: None });
+        self.open.push(Open { at, anchor, map, elements, entries, merged, key: None, names: HashSet::new() });
         Ok(())
     }
 
@@ -294,7 +298,10 @@ impl Builder {
             return Err(InputError::new(&node.at, problem, "use fewer aliases"));
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), count(&node)));
+            // a copy, which counts as well
+            let size = count(&node);
+            self.nodes += size;
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
@@ -308,7 +315,7 @@ impl Builder {
             let Some(name) = node.text() else {
                 return Err(node.error(format!("{} as a key", node.content.kind()), "name keys with text"));
             };
-            if name != MERGE && open.entries.iter().any(|(key, _)| key.name == name) {
+            if name != MERGE && !open.names.insert(name.clone()) {
                 return Err(node.error(format!("duplicate key: '{name}' stands there twice"), "leave one out"));
             }
             open.key = Some(Key { name, at: node.at });
@@ -328,7 +335,7 @@ impl Open {
         for merged in &self.merged {
             for node in merged.list() {
                 for (key, value) in node.map("a map to merge")? {
-                    if self.entries.iter().all(|(own, _)| own.name != key.name) {
+                    if self.names.insert(key.name.clone()) {
                         self.entries.push((key.clone(), value.clone()));
                     }
                 }

@@ -13,7 +13,7 @@ use super::array::{Array, ArrayStage};
 use crate::experiment::grid::{Condition, Run};
 use crate::experiment::resources::Resources;
 use crate::experiment::settings::Settings;
-use crate::experiment::store::condition_name;
+use crate::experiment::store::{RunDirectory, condition_name};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -49,6 +49,9 @@ struct RunLine {
 pub struct Record {
     /// Of the program.
     pub version: String,
+    /// File name of the program's copy.
+    #[serde(default)]
+    pub binary: String,
     /// The arrays, in the order in which they were handed over.
     pub arrays: Vec<ArrayRecord>,
 }
@@ -174,7 +177,8 @@ pub fn freeze(frozen: &Frozen, runs: &[Run], arrays: &[Array], scripts: &[String
         aside::write(&script_path(&frozen.directory, number), text.as_bytes())?;
     }
     let arrays = arrays.iter().enumerate().map(|(number, array)| ArrayRecord::new(array, number)).collect();
-    let record = Record { version: crate::VERSION.into(), arrays };
+    let binary = frozen.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let record = Record { version: crate::VERSION.into(), binary, arrays };
     write_record(&frozen.directory, &record)?;
     Ok(record)
 }
@@ -237,6 +241,46 @@ pub fn all(out: &Path) -> Vec<(PathBuf, Record)> {
     found.into_iter().map(|(_, path, record)| (path, record)).collect()
 }
 
+/// What is left of submissions that are through, with sizes in bytes: those of which every run has its result, and copies
+/// of the program that no other submission names.
+pub fn spent(out: &Path) -> Vec<(PathBuf, u64)> {
+    let done = |directory: &Path| {
+        let names = run_names(directory);
+        !names.is_empty() && names.iter().all(|name| RunDirectory::at(out.join(name)).is_done())
+    };
+    let (through, others): (Vec<_>, Vec<_>) = all(out).into_iter().partition(|(directory, _)| done(directory));
+    let kept: Vec<&str> = others.iter().map(|(_, record)| record.binary.as_str()).collect();
+    let mut spent: Vec<PathBuf> = through.into_iter().map(|(directory, _)| directory).collect();
+    for entry in std::fs::read_dir(folder(out).join("bin")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("ncut-") && !kept.contains(&name.as_str()) {
+            spent.push(entry.path());
+        }
+    }
+    spent.sort();
+    spent.into_iter().map(|path| (path.clone(), size(&path))).collect()
+}
+
+fn size(path: &Path) -> u64 {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size(&entry.path())).sum()
+        }
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
+}
+
+/// Deletes what [`spent`] found.
+///
+/// # Errors
+///
+/// It cannot be deleted.
+pub fn delete(path: &Path) -> Result<(), InputError> {
+    let deleted = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    deleted.map_err(|e| InputError::io(path, &e))
+}
+
 /// Names of the runs of a submission, as `experiment/condition/r0`, in the order of its list.
 pub fn run_names(directory: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(directory.join("runs.jsonl")).unwrap_or_default();
@@ -272,6 +316,14 @@ mod tests {
             next_directory(out.path(), &runs).file_name(),
             Some(format!("{}-2", directory.file_name().unwrap().display()).as_ref())
         );
+        // through once every run has its result
+        assert_eq!(spent(out.path()), []);
+        for name in run_names(&directory) {
+            std::fs::create_dir_all(out.path().join(&name)).unwrap();
+            std::fs::write(out.path().join(&name).join("result.json"), "{}").unwrap();
+        }
+        let found: Vec<PathBuf> = spent(out.path()).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found, [directory, frozen.binary.clone()]);
         let copied = std::fs::read(&frozen.binary).unwrap();
         assert!(copied == std::fs::read(std::env::current_exe().unwrap()).unwrap());
     }

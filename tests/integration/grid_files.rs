@@ -263,7 +263,7 @@ fn wrong_types_everywhere() {
         ("experiments: {a: [{}, §[{}]]}\n", &["a list where an experiment"]),
         ("experiments: {a: §~}\n", &["'a' is empty", "{} for the defaults"]),
         ("fixed: §3\nexperiments: {a: {}}\n", &["a number where a map of settings"]),
-        // the parser places nothing at all where it notices it
+        // it is the whole file that is wrong
         ("- a\n- b\n", &["grid.yaml: holds a list, no experiments", "'experiments:'"]),
         ("hello\n", &["grid.yaml: holds text", "'experiments:'"]),
         ("42\n", &["grid.yaml: holds a number", "'experiments:'"]),
@@ -661,9 +661,10 @@ fn show(work: &Work, file: &str, name: &str) -> Vec<Shown> {
 /// What a block resolves to: values of a setting in each of its conditions.
 #[test]
 fn what_is_no_mistake() {
-    for (block, expected) in [
+    type Expected = &'static [(&'static str, &'static [&'static str])];
+    let blocks: &[(&str, Expected)] = &[
         // numbers as people write them
-        ("fixed: {l1: 1e-4}", &[("l1", &["0.0001"][..])][..]),
+        ("fixed: {l1: 1e-4}", &[("l1", &["0.0001"])]),
         ("fixed: {l1: 5E-05, dropout: .5}", &[("l1", &["5e-5"]), ("dropout", &["0.5"])]),
         ("fixed: {n_train: 6e4, epochs: 1e3}", &[("n_train", &["60000"]), ("epochs", &["1000"])]),
         ("fixed: {n_train: 0x10, clusters: +4}", &[("n_train", &["16"]), ("clusters", &["4"])]),
@@ -714,27 +715,32 @@ fn what_is_no_mistake() {
         ("[{grid: {l1: [0, 1]}}, {fixed: {l1: 5e-5}}]", &[("l1", &["0.0", "1.0", "5e-5"])]),
         ("[{grid: {l1: [0, 1]}}, {grid: {l1: [1, 2]}}]", &[("l1", &["0.0", "1.0", "2.0"])]),
         ("{}", &[("l1", &["0.0"])]),
-    ] {
-        let work = Work::new();
-        let text = match block.starts_with(['{', '[']) {
-            true => format!("experiments:\n  a: {block}\n"),
-            false => format!("experiments:\n  a:\n    {block}\n"),
-        };
-        // as another system saves it
-        for text in [text.clone(), text.replace('\n', "\r\n"), format!("\u{feff}{text}")] {
-            work.write("grid.yaml", &text);
-            let shown = show(&work, "grid.yaml", "a");
-            for (name, values) in expected {
-                let found: Vec<&str> = shown.iter().map(|condition| condition.value(name)).collect();
-                // 5e-5 is 0.00005
-                let same = |(a, b): (&&str, &&str)| match (a.parse::<f64>(), b.parse::<f64>()) {
-                    (Ok(a), Ok(b)) => a == b,
-                    _ => a == b,
-                };
-                let all = found.len() == values.len() && found.iter().zip(*values).all(same);
-                assert!(all, "{name} is {found:?}, not {values:?}, in {text:?}");
-            }
+    ];
+    let work = Work::new();
+    let mut text = String::from("experiments:\n");
+    for (i, (block, _)) in blocks.iter().enumerate() {
+        let begin = if block.starts_with(['{', '[']) { " " } else { "\n    " };
+        writeln!(text, "  e{i}:{begin}{block}").unwrap();
+    }
+    work.write("grid.yaml", &text);
+    for (i, (block, expected)) in blocks.iter().enumerate() {
+        let shown = show(&work, "grid.yaml", &format!("e{i}"));
+        for (name, values) in *expected {
+            let found: Vec<&str> = shown.iter().map(|condition| condition.value(name)).collect();
+            // 5e-5 is 0.00005
+            let same = |(a, b): (&&str, &&str)| match (a.parse::<f64>(), b.parse::<f64>()) {
+                (Ok(a), Ok(b)) => a == b,
+                _ => a == b,
+            };
+            let all = found.len() == values.len() && found.iter().zip(*values).all(same);
+            assert!(all, "{name} is {found:?}, not {values:?}, in {block}");
         }
+    }
+    // as another system saves it
+    let runs = work.ncut(&["plan", "grid.yaml", "--runs"]).ok().stdout;
+    for text in [text.replace('\n', "\r\n"), format!("\u{feff}{text}"), text.trim_end().into()] {
+        work.write("grid.yaml", &text);
+        assert_eq!(work.ncut(&["plan", "grid.yaml", "--runs"]).ok().stdout, runs, "{text:?}");
     }
 }
 
