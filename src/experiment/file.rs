@@ -485,12 +485,24 @@ pub(super) fn assigned(key: &Key, node: &Node) -> Result<Assigned, InputError> {
         Some(_) if node.content == Content::Scalar(Value::Null) => {
             node.error(format!("'{}' has no value", key.name), "give it one, or leave it out")
         }
-        Some(problem) => {
-            let (problem, remedy) = problem.split_once("; ").unwrap_or((&problem, "correct it there"));
-            node.error(format!("{}: {problem}", key.name), remedy)
-        }
+        Some(problem) => misfit(&key.name, &problem, |problem, remedy| node.error(problem, remedy)),
     })?;
     Ok(Assigned { setting, at: node.at.clone() })
+}
+
+/// What [`Setting::read`] says of a value of `name` as problem and remedy, the nearest word among them.
+pub(super) fn misfit<T>(name: &str, problem: &str, error: impl FnOnce(&str, &str) -> T) -> T {
+    if problem.starts_with("unknown variant") {
+        let quoted: Vec<&str> = problem.split('`').skip(1).step_by(2).collect();
+        let (wrong, known) = quoted.split_first().map_or(("", &[][..]), |(wrong, known)| (*wrong, known));
+        let remedy = match nearest(wrong, known) {
+            Some(near) => format!("did you mean '{near}'? there are {}", known.join(", ")),
+            None => format!("there are {}", known.join(", ")),
+        };
+        return error(&format!("{name}: there is no '{wrong}'"), &remedy);
+    }
+    let (problem, remedy) = problem.split_once("; ").unwrap_or((problem, "give it a value that fits"));
+    error(&format!("{name}: {problem}"), remedy)
 }
 
 fn unknown_setting(key: &Key) -> InputError {

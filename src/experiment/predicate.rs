@@ -8,7 +8,7 @@
 //!
 //! What a setting is compared with must be a value that it could have: `dataset == mnits` is a mistake, not false.
 
-use super::file::Assigned;
+use super::file::{Assigned, misfit};
 use super::settings::{NAMES, Setting, Settings};
 use crate::InputError;
 use crate::names::nearest;
@@ -314,10 +314,7 @@ impl Parser<'_> {
     fn fitting(&self, name: &str, comparison: Comparison, value: Value) -> Result<Value, InputError> {
         let read = |value: Value| {
             let wrong = |problem: Option<String>| {
-                let problem = problem.unwrap_or_default();
-                let (problem, remedy) =
-                    problem.split_once("; ").unwrap_or((&problem, "compare it with a value it can have"));
-                self.error(&format!("{name}: {problem}"), remedy)
+                misfit(name, &problem.unwrap_or_default(), |problem, remedy| self.error(problem, remedy))
             };
             Setting::read(name, value).map(|setting| resolved(&setting)).map_err(wrong)
         };
@@ -433,7 +430,7 @@ mod tests {
             ("dataset == mnits", "character 1:", "did you mean 'mnist'?"),
             ("dropout==1.5", "character 1:", "1.5 is not a number in [0, 1)"),
             ("dataset < 3", "character 1:", "have no order"),
-            ("epochs == many", "character 1:", "a value it can have"),
+            ("epochs == many", "character 1:", "a value that fits"),
             ("l1==0 and epochs in [1, x]", "character 11:", "x is not a whole number"),
             ("", "character 1:", "write a setting or a value"),
             (&deep, "character", "leave some out"),

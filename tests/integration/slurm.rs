@@ -10,7 +10,7 @@ use crate::harness::{BINARY, Work, names, number, without};
 
 /// Runs of a few seconds, so that there is something to interrupt.
 const GRID: &str =
-    "fixed: {dataset: mnist-sample, hidden: [24], epochs: 40, pruning_epochs: 40, n_train: 1500, clusters: 4}
+    "fixed: {dataset: mnist-sample, hidden: [24], epochs: 60, pruning_epochs: 60, n_train: 2000, clusters: 4}
 experiments:
   whole:
     grid: {dropout: [0, 0.5]}
@@ -109,9 +109,9 @@ fn wait_until(what: &str, cluster: &Cluster, mut reached: impl FnMut() -> bool) 
     }
 }
 
-/// Elements, as `12_3`, that are in this state and of an array called so.
+/// Elements, as `12_3`, that are in this state and of an array called so, those that began last first.
 fn elements(cluster: &Cluster, state: &str, name: &str) -> Vec<String> {
-    let listed = cluster.slurm(&format!("squeue -h -r -t {state} --name={name} -o %F_%K"));
+    let listed = cluster.slurm(&format!("squeue -h -r -t {state} --name={name} --sort=-S -o %F_%K"));
     listed.lines().map(str::to_string).collect()
 }
 
@@ -144,7 +144,8 @@ fn assert_same_results(local: &Path, slurm: &Path) {
         let result = |out| without(&serde_json::from_slice(&read(out, "result.json")).unwrap(), &["timing_s"]);
         assert_eq!(result(local), result(slurm), "{run}");
         let log = String::from_utf8(read(slurm, "log.txt")).unwrap();
-        assert_eq!(log.matches(" done in ").count(), 1, "{run}: {log}");
+        // none if its process was killed just then
+        assert!(log.matches(" done in ").count() <= 1, "{run}: {log}");
     }
 }
 
@@ -174,26 +175,22 @@ fn a_grid_on_a_real_slurm_survives_what_clusters_do() {
     // everything is in the queue, and submitting again adds nothing
     assert!(ncut(&work, &cluster, &["submit", "grid.yaml"]).starts_with("nothing to submit"));
 
-    // cancel one that runs and one that waits
-    wait_until("four run", &cluster, || elements(&cluster, "RUNNING", "ncut-whole").len() == 4);
-    let running = elements(&cluster, "RUNNING", "ncut-whole");
-    let pending = elements(&cluster, "PENDING", "ncut-whole");
-    cluster.slurm(&format!("scancel {} {}", running[0], pending[pending.len() - 1]));
-    // requeue one, tell another that its time is nearly up, and lose the node's daemon for a while
-    assert_eq!(cluster.slurm(&format!("scontrol requeue {}", running[1])), "");
-    cluster.slurm(&format!("scancel --batch --signal=USR1 {}", running[2]));
-    wait_until("two have left", &cluster, || {
-        let now = elements(&cluster, "RUNNING", "ncut-whole");
-        !now.contains(&running[0]) && (!now.contains(&running[1]) || !now.contains(&running[2]))
-    });
+    // lose the node's daemon for a while: the jobs go on. (While it ends a job, its loss would drain the node.)
+    let running = || elements(&cluster, "RUNNING", "ncut-whole");
+    wait_until("four run", &cluster, || running().len() == 4);
     cluster.crash_slurmd();
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(1));
     cluster.start_slurmd();
-    if let Some(element) = elements(&cluster, "RUNNING", "ncut-whole").last() {
-        cluster.slurm(&format!("scontrol requeue {element}"));
-    }
+    // cancel one that runs and one that waits, requeue one, tell another that its time is nearly up: the newest ones,
+    // which have most left to do
+    wait_until("four run", &cluster, || running().len() == 4);
+    let (running, pending) = (running(), elements(&cluster, "PENDING", "ncut-whole"));
+    let [cancelled, requeued, warned, _] = running.as_slice() else { panic!("{running:?}") };
+    cluster.slurm(&format!("scancel {cancelled} {}", pending.last().expect("some wait")));
+    assert_eq!(cluster.slurm(&format!("scontrol requeue {requeued}")), "");
+    cluster.slurm(&format!("scancel --batch --signal=USR1 {warned}"));
 
-    // all but the two that were cancelled end well, whatever was done to them; accounting is off all the time
+    // all but those that were cancelled end well, whatever was done to them; accounting is off all the time
     wait_until("the queue is empty", &cluster, || cluster.slurm("squeue -h").trim().is_empty());
     let outputs = || -> String {
         let folder = submission.join("logs");
@@ -202,14 +199,16 @@ fn a_grid_on_a_real_slurm_survives_what_clusters_do() {
     };
     let after = status(&work, &cluster);
     let failed: Vec<&Value> = after.iter().filter(|run| run["status"] == "failed").collect();
-    assert_eq!((count(&after, "done"), failed.len()), (RUNS - 2, 2), "{failed:?}\n{}", outputs());
+    // one that ran may have come to its end before
+    assert!((1..=2).contains(&failed.len()), "{failed:?}\n{}", outputs());
+    assert_eq!(count(&after, "done"), RUNS - failed.len(), "{after:?}\n{}", outputs());
     assert!(failed.iter().all(|run| run["reason"] == "cancelled"), "{failed:?}\n{}", outputs());
     let table = ncut(&work, &cluster, &["status", "grid.yaml"]);
     assert!(table.contains("cancelled"), "{table}");
 
     // what is missing, and only that
     let again = ncut(&work, &cluster, &["submit", "grid.yaml"]);
-    assert!(again.contains("2 runs submitted"), "{again}");
+    assert!(again.contains(&format!("{} runs submitted", failed.len())), "{again}");
     wait_until("the queue is empty", &cluster, || cluster.slurm("squeue -h").trim().is_empty());
     let end = status(&work, &cluster);
     assert_eq!(count(&end, "done"), RUNS, "{end:?}");
@@ -225,7 +224,7 @@ fn a_grid_on_a_real_slurm_survives_what_clusters_do() {
 #[test]
 fn scripts_run_without_slurm_do_the_same() {
     let work = Work::new();
-    let quick = GRID.replace("40", "3").replace("1500", "300").replace("mem: 500M}", "mem: 500M, pack: 5}");
+    let quick = GRID.replace("60", "3").replace("2000", "300").replace("mem: 500M}", "mem: 500M, pack: 5}");
     work.write("grid.yaml", quick);
     work.ncut(&["run", "grid.yaml", "--out", "local"]).ok();
     let output = work.ncut(&["submit", "grid.yaml", "--fake-slurm"]).ok();
