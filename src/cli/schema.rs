@@ -1,7 +1,7 @@
 //! `ncut schema`: the JSON Schema of grid files, for editors.
 
 use super::write_json;
-use crate::experiment::file;
+use crate::experiment::schema;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(super) struct Schema {
 
 impl Schema {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        write_json(&self.output, &file::schema())?;
+        write_json(&self.output, &schema::schema())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! yaml ─► file (blocks) ─► grid (runs) ─► store (identity, directory) ─► run (train, measure) ─► result.json
-//!          │ axis, predicate, resources, table    └► claim (who does it)
+//!          │ base, axis, predicate, resources, table      └► claim (who does it)
 //! ```
 
 pub mod axis;
+mod base;
 pub mod claim;
 pub mod cost;
+pub mod end_state;
 pub mod file;
 pub mod gc;
 pub mod grid;
@@ -15,10 +17,12 @@ pub mod metrics;
 pub mod predicate;
 pub mod resources;
 pub mod run;
+pub mod schema;
 pub mod settings;
 pub mod shuffles;
 pub mod status;
 pub mod stop;
 pub mod store;
 pub mod table;
+pub mod types;
 pub mod yaml;

@@ -2,43 +2,22 @@
 
 use super::claim::{Attempt, Claim, claim};
 use super::cost::peak_memory;
+use super::end_state::{EndState, end_state, shuffle_shard};
 use super::grid::Run;
 use super::settings::Settings;
-use super::shuffles::{Owner, Shuffles, folder, shard};
 use super::stop::Stop;
 use super::store::{RunDirectory, seed};
 use crate::data::{self, Dataset};
-use crate::measure::{MeasureError, MeasureParams, Measurement, ModelInfo, Subject, Timing, read_network};
-use crate::spectral::clustering::ClusterParams;
-use crate::spectral::kmeans::Engine;
+use crate::measure::MeasureError;
 use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tch::Device;
-
-/// A network's measurement with how well it classifies.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EndState {
-    /// The measurement.
-    #[serde(flatten)]
-    pub measurement: Measurement,
-    /// Running accuracy of the last epoch, dropout active, in `[0, 1]` ([`EpochRecord::accuracy`]).
-    pub train_accuracy: f64,
-    /// Running loss of the last epoch.
-    pub train_loss: f64,
-    /// Accuracy on the test set, in `[0, 1]`.
-    pub test_accuracy: f64,
-    /// Cross-entropy on the test set.
-    pub test_loss: f64,
-    /// Share of the weights that is exactly zero.
-    pub sparsity: f64,
-}
 
 /// Seconds that a run took, and what else depends on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -393,7 +372,7 @@ fn train(
     Ok(Some(Trained { records, unpruned: trainer.unpruned_epochs(), seconds: seconds() }))
 }
 
-fn signal(context: &Context) -> i32 {
+pub(super) fn signal(context: &Context) -> i32 {
     context.stop.signal().unwrap_or_default()
 }
 
@@ -405,129 +384,8 @@ fn networks_are_there(directory: &RunDirectory, trainer: &Trainer) -> bool {
     (done < unpruned || directory.network("unpruned").exists()) && pruned_is
 }
 
-/// What is to be measured of a network, and where its shuffles are kept.
-fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
-    let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
-    let network = directory.network(state);
-    let (graph, model) = read_network(&network)?;
-    let params = MeasureParams {
-        cluster: ClusterParams {
-            k: clusters.get(),
-            restarts: restarts.map(|n| n.get()),
-            solver: (*solver).into(),
-            engine: Engine::Lloyd,
-            seed: seed(run),
-            index: 0,
-        },
-        null: Some(*null_model),
-        shuffles: shuffles.get(),
-        prune: 0.0,
-    };
-    let subject =
-        Subject::new(graph, params).map_err(|error| RunError::Measure(network.display().to_string(), error))?;
-    let owner = Owner { network: model.sha256.clone(), version: crate::VERSION.into() };
-    let path = network.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok((subject, ModelInfo { path, ..model }, Shuffles::new(folder(directory.path(), state), owner)))
-}
-
-/// Those of `wanted` that are not known yet, computed and kept as they come; the known ones with them. `None` if it was
-/// asked to stop before all were there.
-fn shuffled(
-    run: &Run,
-    subject: &Subject,
-    shuffles: &Shuffles,
-    wanted: &[u64],
-    context: &Context,
-    observer: &impl Observer,
-) -> Result<Option<BTreeMap<u64, f64>>, RunError> {
-    let mut known = shuffles.known()?;
-    let missing: Vec<u64> = wanted.iter().copied().filter(|i| !known.contains_key(i)).collect();
-    (missing.len()..wanted.len()).for_each(|_| observer.shuffle(run));
-    if missing.is_empty() {
-        return Ok(Some(known));
-    }
-    let file = shuffles.append()?;
-    let unwritten = Mutex::new(None);
-    let computed = subject.shuffled(run.settings().null_model, &missing, |i, ncut| {
-        observer.shuffle(run);
-        let written = file.push(i, ncut).map_err(|error| {
-            unwritten.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
-        });
-        if written.is_err() || context.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    if let Some(error) = unwritten.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-        return Err(error.into());
-    }
-    known.extend(computed.map_err(|error| RunError::Measure(run.label(), error.into()))?);
-    Ok(wanted.iter().all(|i| known.contains_key(i)).then_some(known))
-}
-
-fn end_state(
-    run: &Run,
-    state: &'static str,
-    directory: &RunDirectory,
-    record: &EpochRecord,
-    context: &Context,
-    observer: &impl Observer,
-) -> Result<Option<EndState>, RunError> {
-    let wanted: Vec<u64> = (0..run.settings().shuffles.get() as u64).collect();
-    observer.measuring(run, state, wanted.len());
-    let start = Instant::now();
-    let (subject, model, shuffles) = subject(run, state, directory)?;
-    let load = start.elapsed().as_secs_f64();
-    let clustering =
-        subject.cluster().map_err(|e| RunError::Measure(directory.network(state).display().to_string(), e))?;
-    let cluster = start.elapsed().as_secs_f64() - load;
-    let Some(ncuts) = shuffled(run, &subject, &shuffles, &wanted, context, observer)? else {
-        log(directory, &format!("stopped by signal {} while measuring {state}", signal(context)))?;
-        return Ok(None);
-    };
-    let null = start.elapsed().as_secs_f64() - load - cluster;
-    let ncuts = wanted.iter().filter_map(|i| ncuts.get(i).copied()).collect();
-    let mut measurement = subject.measurement(clustering, ncuts, Timing { cluster, null, ..Timing::default() });
-    measurement.model = Some(model);
-    measurement.timing_s.load = load;
-    measurement.timing_s.total += load;
-    Ok(Some(EndState {
-        measurement,
-        train_accuracy: record.accuracy,
-        train_loss: record.loss,
-        test_accuracy: record.test_accuracy,
-        test_loss: record.test_loss,
-        sparsity: record.sparsity,
-    }))
-}
-
-/// A shard of the shuffles of each end state. Several processes may do so at once; none has the run.
-fn shuffle_shard(
-    run: &Run,
-    directory: &RunDirectory,
-    number: u64,
-    of: u64,
-    context: &Context,
-    observer: &impl Observer,
-) -> Result<Outcome, RunError> {
-    if directory.is_done() {
-        return Ok(Outcome::Done);
-    }
-    let states: &[&str] = if run.settings().pruning_epochs.is_none() { &["unpruned"] } else { &["unpruned", "pruned"] };
-    let wanted = shard(run.settings().shuffles.get() as u64, number, of);
-    for state in states {
-        if !directory.network(state).exists() {
-            let problem = "is not there: the run is not trained yet";
-            return Err(InputError::new(directory.network(state).display(), problem, "train it first").into());
-        }
-        observer.measuring(run, state, wanted.len());
-        let (subject, _, shuffles) = subject(run, state, directory)?;
-        if shuffled(run, &subject, &shuffles, &wanted, context, observer)?.is_none() {
-            return Ok(Outcome::Stopped);
-        }
-    }
-    Ok(Outcome::Done)
-}
-
 /// Appends a line with the time, in seconds since 1970.
-fn log(directory: &RunDirectory, line: &str) -> Result<(), InputError> {
+pub(super) fn log(directory: &RunDirectory, line: &str) -> Result<(), InputError> {
     let path = directory.log();
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let mut file =

@@ -1,7 +1,8 @@
 //! Runs as a table with typed columns: a row a run, whatever became of it.
 
 use super::record::RunRecord;
-use crate::experiment::run::{EndState, RunResult};
+use crate::experiment::end_state::EndState;
+use crate::experiment::run::RunResult;
 use crate::experiment::settings::{NAMES, Settings};
 use crate::experiment::status::Status;
 use serde_json::{Map, Value, json};

@@ -19,8 +19,9 @@ pub mod record;
 pub mod tensorboard;
 pub mod text;
 
+use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
-use crate::experiment::run::{EndState, RunResult};
+use crate::experiment::run::RunResult;
 use crate::experiment::status::Status;
 use crate::experiment::store::RunDirectory;
 use crate::{InputError, aside};

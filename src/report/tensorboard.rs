@@ -4,7 +4,7 @@
 //! tensorflow/core/util/event.proto, of which these are the fields in use.
 
 use super::record::RunRecord;
-use crate::experiment::run::EndState;
+use crate::experiment::end_state::EndState;
 use crate::{InputError, aside};
 use prost::Message;
 use std::path::Path;
