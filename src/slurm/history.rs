@@ -1,6 +1,6 @@
 //! What became of runs that were submitted: those in the queue, and those whose jobs have ended without a result.
 
-use super::queue::{Element, ElementState, Reason, last_words, sacct, squeue};
+use super::queue::{Element, ElementState, LastWords, Reason, last_words, sacct, squeue};
 use super::submission::{self, ArrayRecord};
 use crate::experiment::grid::Run;
 use std::collections::{HashMap, HashSet};
@@ -20,6 +20,8 @@ pub struct Ended {
     pub log: PathBuf,
     /// The last line of that.
     pub last_line: String,
+    /// Where it ran.
+    pub node: Option<String>,
 }
 
 /// What is known of the runs of an output directory.
@@ -112,14 +114,14 @@ impl History {
                 continue;
             }
             // a job that never wrote anything was taken out of the queue
-            let (by_log, last_line) = words.unwrap_or((Some(Reason::Cancelled), String::new()));
+            let words = words.unwrap_or(LastWords { reason: Some(Reason::Cancelled), ..LastWords::default() });
             let reason = match accounted.get(&element) {
                 Some(ElementState::Ended(reason)) => Some(*reason),
-                _ => by_log,
+                _ => words.reason,
             };
             for name in names {
-                let ended =
-                    Ended { reason, mem: array.mem, time: array.time, log: log.clone(), last_line: last_line.clone() };
+                let (log, last_line, node) = (log.clone(), words.line.clone(), words.node.clone());
+                let ended = Ended { reason, mem: array.mem, time: array.time, log, last_line, node };
                 history.ended.entry(name).or_default().push(ended);
             }
         }

@@ -107,8 +107,19 @@ fn parse_sacct(text: &str) -> HashMap<Element, ElementState> {
     text.lines().filter_map(element).collect()
 }
 
-/// What ended a job by the end of its output, and its last line that says something.
-pub fn last_words(path: &Path) -> Option<(Option<Reason>, String)> {
+/// The end of a job's output.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastWords {
+    /// What ended the job, if it says so.
+    pub reason: Option<Reason>,
+    /// Its last line that says something.
+    pub line: String,
+    /// The node of the last attempt.
+    pub node: Option<String>,
+}
+
+/// What the end of a job's output says; `None` if it has none.
+pub fn last_words(path: &Path) -> Option<LastWords> {
     const TAIL: u64 = 8192;
     use std::io::{Read, Seek, SeekFrom};
     let mut file = std::fs::File::open(path).ok()?;
@@ -119,7 +130,7 @@ pub fn last_words(path: &Path) -> Option<(Option<Reason>, String)> {
     Some(words(&String::from_utf8_lossy(&bytes)))
 }
 
-fn words(text: &str) -> (Option<Reason>, String) {
+fn words(text: &str) -> LastWords {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     // lines of earlier attempts stand above; the last attempt begins with what the worker says first
     let begin = lines.iter().rposition(|line| line.starts_with(ATTEMPT)).unwrap_or(0);
@@ -146,7 +157,9 @@ fn words(text: &str) -> (Option<Reason>, String) {
     // Slurm prints the cancellation after the kill for memory
     let memory = own.iter().any(|line| line.contains("exceeded memory limit") || line.contains("oom-kill"));
     let reason = if memory { Some(Reason::OutOfMemory) } else { reason };
-    (reason, own.last().map(|line| line.to_string()).unwrap_or_default())
+    let first = own.first().filter(|line| line.starts_with(ATTEMPT));
+    let node = first.and_then(|line| Some(line.split(", on ").nth(1)?.split(',').next()?.to_string()));
+    LastWords { reason, line: own.last().map(|line| line.to_string()).unwrap_or_default(), node }
 }
 
 /// How the first line of an attempt's output begins.
@@ -200,10 +213,11 @@ mod tests {
             ("e r0: epoch 3/40", None),
             ("", None),
         ] {
-            assert_eq!(words(text).0, reason, "{text}");
+            assert_eq!(words(text).reason, reason, "{text}");
         }
         // of an earlier attempt
-        let text = format!("{cancelled}\n{ATTEMPT} array 3\ne r0: done in 3 s");
-        assert_eq!(words(&text), (None, "e r0: done in 3 s".into()));
+        let text = format!("{cancelled}\n{ATTEMPT} array 3, restart 1, on n17, 0.1.0\ne r0: done in 3 s");
+        let expected = LastWords { reason: None, line: "e r0: done in 3 s".into(), node: Some("n17".into()) };
+        assert_eq!(words(&text), expected);
     }
 }

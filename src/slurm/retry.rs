@@ -1,5 +1,5 @@
-//! Which runs a submission takes, and with what: more memory after too little, more time after too little, and none that
-//! would only fail again.
+//! Which runs a submission takes, and with what: more memory after too little, more time after too little, other nodes than
+//! those that failed, and none that would only fail again.
 
 use super::array::resolve;
 use super::history::{Ended, History, name};
@@ -38,6 +38,10 @@ pub fn choose(run: &Run, status: Status, history: &History, profile: &Profile, a
         match ended.reason {
             Some(Reason::OutOfMemory) => resources.mem = grown(resources.mem, ended.mem, retry.oom),
             Some(Reason::Timeout) => resources.time = grown(resources.time, ended.time, retry.timeout),
+            Some(Reason::NodeFail) => {
+                let bad = resources.exclude.iter().chain(&ended.node).cloned().collect::<Vec<_>>();
+                resources.exclude = (!bad.is_empty()).then(|| bad.join(","));
+            }
             _ => {}
         }
     }
@@ -64,7 +68,8 @@ mod tests {
         let run = Run::new("e", Settings::default(), 0);
         let (mut mem, mut time, mut ended) = (1000, 600, Vec::new());
         for reason in reasons {
-            ended.push(Ended { reason: Some(*reason), mem, time, log: "".into(), last_line: String::new() });
+            let (log, last_line, node) = ("".into(), String::new(), Some("n17".to_string()));
+            ended.push(Ended { reason: Some(*reason), mem, time, log, last_line, node });
             mem *= if *reason == Reason::OutOfMemory { 2 } else { 1 };
             time = if *reason == Reason::Timeout { time * 3 / 2 } else { time };
         }
@@ -87,6 +92,8 @@ mod tests {
         assert_eq!(size(after(&[OutOfMemory], Status::Partial, false)), (2000, 600));
         assert_eq!(size(after(&[OutOfMemory, Timeout, OutOfMemory], Status::Partial, false)), (4000, 900));
         assert_eq!(size(after(&[Cancelled, NodeFail], Status::Partial, false)), (1000, 600));
+        let Choice::Submit(resources) = after(&[NodeFail], Status::Partial, false) else { panic!("left out") };
+        assert_eq!(resources.exclude.as_deref(), Some("n17"));
         assert!(matches!(after(&[NodeFail; 4], Status::Partial, false), Choice::GiveUp(_)));
         assert!(matches!(after(&[], Status::Failed, false), Choice::GiveUp(_)));
         assert!(matches!(after(&[Code], Status::Partial, false), Choice::GiveUp(_)));

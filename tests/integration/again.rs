@@ -136,3 +136,16 @@ fn a_plan_shows_where_settings_come_from() {
     work.expect_input_error(&["plan", "grid.yaml", "--show", "f"], &["--show", "nothing is called 'f'"]);
     assert!(!work.path("runs").exists());
 }
+
+#[test]
+fn the_grid_file_of_the_readme_is_one() {
+    let readme = include_str!("../../README.md");
+    let yaml = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let work = Work::new();
+    work.write("grid.yaml", yaml);
+    let plan = work.ncut(&["plan", "grid.yaml", "--json", "-"]).json();
+    // 2 × 3 × 2 combinations, without dropout 0.5 at l1 1e-4 (2), at 4 clusters (2), and 1e-4 at 4 clusters (1); one more
+    assert_eq!(plan["runs"], 1 + 5 * (12 - 2 - 2 - 1 + 1) + 2);
+    let report = work.ncut(&["report", "grid.yaml"]).ok();
+    assert!(report.stdout.contains("\nMine\nl1 "), "{report}");
+}
