@@ -1,9 +1,11 @@
 //! `ncut gc FILE`.
 
 use super::{note, print};
+use crate::InputError;
 use crate::experiment::gc::{Item, Reason, delete, find};
 use crate::experiment::grid::{Selection, read};
-use crate::slurm::submission::{delete as delete_submission, spent};
+use crate::slurm::queue::squeue;
+use crate::slurm::submission::{all, delete as delete_submission, spent};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +27,18 @@ pub(super) struct Gc {
 impl Gc {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let items = find(&read(&self.file, &Selection::default())?.runs, &self.out)?;
-        let spent = spent(&self.out);
+        // jobs in the queue may need anything of their submission, also if the file has changed since
+        let queue = if all(&self.out).is_empty() { Some(Default::default()) } else { squeue() };
+        let jobs: Vec<String> =
+            all(&self.out).into_iter().flat_map(|(_, record)| record.arrays).filter_map(|a| a.job).collect();
+        let waiting = queue.as_ref().is_some_and(|queue| queue.keys().any(|(job, _)| jobs.contains(job)));
+        if waiting && self.delete {
+            let problem = "jobs that were submitted from here are in the queue";
+            return Err(
+                InputError::new(self.out.display(), problem, "wait for them, or scancel them, then delete").into()
+            );
+        }
+        let spent = if waiting || queue.is_none() { Vec::new() } else { spent(&self.out) };
         if items.is_empty() && spent.is_empty() {
             print(&format!("{}: nothing that {} does not need\n", self.out.display(), self.file.display()))?;
             return Ok(ExitCode::SUCCESS);

@@ -64,8 +64,9 @@ impl Plan {
         }
         let Grid { runs, .. } = grid;
         let out = &self.grid.out;
-        let chosen = self.again.chosen(&runs, out)?;
         let mut statuses = statuses(&runs, out)?;
+        let before = history(&runs, &statuses, out);
+        let chosen = self.again.chosen(&runs, out, &before)?;
         // as they will be when what they have is put aside
         statuses
             .iter_mut()
@@ -73,8 +74,7 @@ impl Plan {
             .filter(|(_, chosen)| **chosen)
             .for_each(|(status, _)| *status = Status::Missing);
         let known = history(&runs, &statuses, out);
-        let again = chosen.contains(&true);
-        let prepared = self.site.prepare(&runs, &statuses, &known, out, global, again)?;
+        let prepared = self.site.prepare(&runs, &statuses, &known, out, global, &chosen)?;
         let rates = Rates::measured(&runs, out);
 
         let words: Vec<&str> = runs
@@ -224,7 +224,7 @@ fn slurm(prepared: &Prepared, rates: &Rates) -> String {
             );
         }
     }
-    let names: Vec<String> = (0..prepared.arrays.len()).map(|i| format!("<job {i}>")).collect();
+    let names: Vec<Option<String>> = (0..prepared.arrays.len()).map(|i| Some(format!("<job {i}>"))).collect();
     for (number, (array, script)) in prepared.arrays.iter().zip(&prepared.scripts).enumerate() {
         let wait = dependency(array, &names).map(|option| format!("{option} ")).unwrap_or_default();
         let path = script_path(&prepared.frozen.directory, number);

@@ -8,6 +8,7 @@ use crate::experiment::predicate::Predicate;
 use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
+use crate::slurm::history::{History, name};
 use crate::train::device;
 use crate::{InputError, report};
 use clap::Args;
@@ -16,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Train and measure the runs of a grid file that are not done yet.
@@ -76,14 +78,15 @@ impl GridOptions {
 /// Which runs to do once more.
 #[derive(Debug, Args)]
 pub(super) struct Again {
-    /// Do these from their beginning: failed, all, or where 'EXPR'; what they have is put aside as r0.replaced-1
+    /// Do these from their beginning: failed, all, or where 'EXPR' (after FILE); what they have is put aside as r0.replaced-1
     #[arg(long, value_name = "WHICH", num_args = 1..=2)]
     rerun: Option<Vec<String>>,
 }
 
 impl Again {
-    /// Which of `runs` are to be done once more, of those that were begun and that nobody is doing now.
-    pub(super) fn chosen(&self, runs: &[GridRun], out: &Path) -> Result<Vec<bool>, InputError> {
+    /// Which of `runs` are to be done once more, of those that were begun, here or in `history`, and that nobody is doing
+    /// now.
+    pub(super) fn chosen(&self, runs: &[GridRun], out: &Path, history: &History) -> Result<Vec<bool>, InputError> {
         let Some(words) = &self.rerun else { return Ok(vec![false; runs.len()]) };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (failed, predicate) = match words.as_slice() {
@@ -97,58 +100,61 @@ impl Again {
         };
         let chosen = |run: &GridRun| {
             let directory = RunDirectory::new(out, run);
-            let begun = if failed { directory.error().exists() } else { directory.path().exists() };
+            let name = name(run);
+            let ended = history.ended.contains_key(&name);
+            let begun = if failed { ended || directory.error().exists() } else { ended || directory.path().exists() };
             begun
+                && !history.queued.contains_key(&name)
                 && predicate.as_ref().is_none_or(|predicate| predicate.holds(run.settings()))
                 && holder(&directory).is_none()
         };
         Ok(runs.iter().map(chosen).collect())
     }
-
-    /// Puts aside what the chosen runs have, and says how many they are.
-    pub(super) fn set_aside(&self, runs: &[GridRun], out: &Path) -> Result<usize, InputError> {
-        let chosen = self.chosen(runs, out)?;
-        let chosen = runs.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(run, _)| run);
-        chosen.map(|run| RunDirectory::new(out, run).set_aside().map(|()| 1)).sum()
-    }
 }
 
 impl Run {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let runs = self.grid.runs()?;
+        let Grid { runs, tables } = self.grid.grid()?;
         // Small products gain little from two threads, and with one a network does not depend on how many there are.
         tch::set_num_threads(1);
         let stop = Stop::default();
         signals::listen(&stop)?;
         let context =
             Context::new(global.data_dir(), self.grid.out.clone(), device::device(&global.device)?, stop.clone());
-        let again = self.again.set_aside(&runs, &context.out)?;
-        let (done, missing): (Vec<&GridRun>, Vec<&GridRun>) =
-            runs.iter().partition(|run| RunDirectory::new(&context.out, run).is_done());
+        let chosen = self.again.chosen(&runs, &context.out, &History::default())?;
+        let again: Vec<&GridRun> =
+            runs.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(run, _)| run).collect();
+        let (mut done, mut missing): (Vec<&GridRun>, Vec<&GridRun>) = Default::default();
+        for (run, chosen) in runs.iter().zip(&chosen) {
+            let is_done = !chosen && RunDirectory::new(&context.out, run).is_done();
+            if is_done { &mut done } else { &mut missing }.push(run);
+        }
         check(&missing, &context, &self.grid.file)?;
         // a result that cannot be read is told of now, not after hours
         report::results(&runs, &context.out)?;
+        again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
         done.iter().for_each(|run| RunDirectory::new(&context.out, run).tidy());
         let progress = GridProgress::new(runs.len(), done.len());
-        if again > 0 {
-            progress.line(&format!("{again} of {} runs begin anew; what they had is put aside", runs.len()));
+        if !again.is_empty() {
+            let count = again.len();
+            progress.line(&format!("{count} of {} runs begin anew; what they had is put aside", runs.len()));
         }
         if !done.is_empty() {
             progress.line(&format!("{} of {} runs are done already", done.len(), runs.len()));
         }
         let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
         let most = self.max_failures.map_or(usize::MAX, |most| most as usize);
-        let failures = work(&missing, jobs, Stage::All, most, &context, &progress);
+        let Worked { failures, unfinished } = work(&missing, jobs, Stage::All, most, &context, &progress);
         progress.close();
         if failures.len() >= most {
             super::note(&format!("ncut: stopped after {} failures; what is done and begun stays", failures.len()));
-        } else if stop.is_requested() {
+        } else if unfinished > 0 {
             super::note("ncut: stopped; run this again to go on from here");
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
 
         let conditions = report::collect(&runs, &context.out)?;
-        let pages = report::write_pages(&conditions, &runs, &context.out)?;
+        let pages = report::write_pages(&conditions, &tables, &runs, &context.out)?;
         let code = match failures.is_empty() {
             true => ExitCode::SUCCESS,
             false => {
@@ -170,6 +176,14 @@ impl Run {
 /// Between two looks at a run that another process is doing.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// What came of a list of runs.
+pub(super) struct Worked {
+    /// Why some failed.
+    pub(super) failures: Vec<RunError>,
+    /// How many are neither done nor failed, because it was to stop.
+    pub(super) unfinished: usize,
+}
+
 /// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on. Runs that
 /// another process is doing are waited for, and taken over if it dies. Stops when asked to, or after `most` failures.
 pub(super) fn work(
@@ -179,9 +193,9 @@ pub(super) fn work(
     most: usize,
     context: &Context,
     progress: &GridProgress,
-) -> Vec<RunError> {
+) -> Worked {
     let waiting: Mutex<VecDeque<(&GridRun, bool)>> = Mutex::new(runs.iter().map(|run| (*run, false)).collect());
-    let failures = Mutex::new(Vec::new());
+    let (failures, stopped) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let take = || waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
     let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((run, true));
     let fail = |run: &GridRun, error: RunError| {
@@ -216,7 +230,10 @@ pub(super) fn work(
                             }
                             put_back(run);
                         }
-                        Ok(Ok(Outcome::Stopped)) => progress.stopped(run),
+                        Ok(Ok(Outcome::Stopped)) => {
+                            stopped.fetch_add(1, Ordering::Relaxed);
+                            progress.stopped(run);
+                        }
                         Ok(Err(error)) => fail(run, error),
                         Err(_) => fail(run, RunError::Fault("see the line above".into())),
                     }
@@ -224,5 +241,9 @@ pub(super) fn work(
             });
         }
     });
-    failures.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    let waiting = waiting.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    Worked {
+        failures: failures.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
+        unfinished: stopped.into_inner() + waiting.len(),
+    }
 }

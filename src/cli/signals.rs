@@ -27,6 +27,7 @@ pub(super) fn listen(stop: &Stop) -> anyhow::Result<()> {
         flag::register_usize(signal, stop.flag(), signal as usize)
             .with_context(|| format!("failed to listen for signal {signal}"))?;
     }
+    flag::register(SIGUSR1, stop.warning()).context("failed to listen for warnings of time")?;
     // after `end_at_once`, whose action the first Ctrl-C finds unset
     flag::register(SIGINT, AT_ONCE.clone()).context("failed to listen for Ctrl-C")?;
     Ok(())

@@ -3,18 +3,19 @@
 use super::run::{Again, GridOptions};
 use super::{Global, print};
 use crate::InputError;
+use crate::experiment::claim::{Claim, claim};
 use crate::experiment::grid::Run;
 use crate::experiment::run::{Context, check};
 use crate::experiment::status::{Status, status};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
-use crate::slurm::array::{Array, arrays};
-use crate::slurm::history::History;
+use crate::slurm::array::{Array, ArrayStage, arrays};
+use crate::slurm::history::{History, name};
 use crate::slurm::profile::Profile;
 use crate::slurm::retry::{Choice, choose};
 use crate::slurm::sbatch::{Taker, check as check_taker, submit};
 use crate::slurm::script::{dependency, script};
-use crate::slurm::submission::{Frozen, freeze, frozen_binary, next_directory, script_path, write_record};
+use crate::slurm::submission::{Frozen, folder, freeze, frozen_binary, next_directory, script_path, write_record};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ impl Site {
         Profile::load(self.profile.as_deref()).is_ok_and(|profile| profile != Profile::default())
     }
 
-    /// What would be submitted of `runs`. Nothing is written.
+    /// What would be submitted of `runs`, of which some are to be done anew. Nothing is written.
     pub(super) fn prepare(
         &self,
         runs: &[Run],
@@ -69,12 +70,12 @@ impl Site {
         history: &History,
         out: &Path,
         global: &Global,
-        again: bool,
+        anew: &[bool],
     ) -> Result<Prepared, InputError> {
         let profile = Profile::load(self.profile.as_deref())?;
         let (mut chosen, mut given_up) = (Vec::new(), Vec::new());
-        for (run, status) in runs.iter().zip(statuses) {
-            match choose(run, *status, history, &profile, again) {
+        for ((run, status), anew) in runs.iter().zip(statuses).zip(anew) {
+            match choose(run, *status, history, &profile, *anew) {
                 Choice::Submit(resources) => chosen.push((run.clone(), *resources)),
                 Choice::Leave => {}
                 Choice::GiveUp(why) => given_up.push((run.label(), why)),
@@ -115,19 +116,28 @@ impl Submit {
         let runs = self.grid.runs()?;
         check_taker(taker)?;
         let out = &self.grid.out;
-        let before = statuses(&runs, out)?;
-        let known = history(&runs, &before, out);
+        check_path(&absolute(out))?;
+        // two at once would put everything into the queue twice
+        let folder = folder(out);
+        std::fs::create_dir_all(&folder).map_err(|e| InputError::io(&folder, &e))?;
+        let _ours = match claim(&RunDirectory::at(folder.clone()))? {
+            Claim::Ours(attempt) => attempt,
+            Claim::Theirs(who) => {
+                let problem = format!("{who} is submitting from here");
+                return Err(InputError::new(folder.display(), problem, "wait for it, then see 'ncut status'").into());
+            }
+            Claim::Done => return Err(InputError::new(folder.display(), "holds a result.json", "delete that").into()),
+        };
+        let mut statuses = statuses(&runs, out)?;
+        let known = history(&runs, &statuses, out);
         if known.silent && !self.fake_slurm {
             let remedy = "try again when Slurm answers (scontrol ping): what is in the queue is not known";
             return Err(InputError::new("squeue", "gave no answer", remedy).into());
         }
-        // not while a job of theirs is in the queue
-        let free: Vec<Run> =
-            runs.iter().filter(|run| !known.queued.contains_key(&crate::slurm::history::name(run))).cloned().collect();
-        let again = self.again.set_aside(&free, out)? > 0;
-        let statuses = statuses(&runs, out)?;
+        let anew = self.again.chosen(&runs, out, &known)?;
+        statuses.iter_mut().zip(&anew).filter(|(_, anew)| **anew).for_each(|(status, _)| *status = Status::Missing);
         let Prepared { arrays, scripts, runs: chosen, frozen, given_up, queued } =
-            self.site.prepare(&runs, &statuses, &known, out, global, again)?;
+            self.site.prepare(&runs, &statuses, &known, out, global, &anew)?;
         given_up.iter().for_each(|(run, why)| super::note(&format!("ncut: {run} is left out: {why}")));
         if chosen.is_empty() {
             let done = statuses.iter().filter(|status| **status == Status::Done).count();
@@ -137,26 +147,73 @@ impl Submit {
         let context = Context::new(global.data_dir(), out.clone(), Device::Cpu, Stop::default());
         check(&chosen.iter().collect::<Vec<_>>(), &context, &self.grid.file)?;
         let mut record = freeze(&frozen, &chosen, &arrays, &scripts)?;
-        let mut jobs: Vec<String> = Vec::new();
+        let anew: Vec<&Run> = runs.iter().zip(&anew).filter(|(_, anew)| **anew).map(|(run, _)| run).collect();
+        record.anew = anew.iter().map(|run| name(run)).collect();
+        write_record(&frozen.directory, &record)?;
+        let mut aside = Vec::new();
+        for run in anew {
+            let directory = RunDirectory::new(out, run);
+            aside.extend(directory.set_aside()?.map(|to| (directory, to)));
+        }
+
+        let (mut jobs, mut text, mut refused): (Vec<Option<String>>, String, Option<InputError>) = Default::default();
         for (number, array) in arrays.iter().enumerate() {
-            let path = script_path(&frozen.directory, number);
-            let job = submit(taker, &path, dependency(array, &jobs).as_deref(), array.elements(), number);
-            let job = job.map_err(|e| {
-                let so_far = format!("{} of {} arrays are in the queue", jobs.len(), arrays.len());
-                InputError::new(&e.place, format!("{} ({so_far})", e.problem), &e.remedy)
-            })?;
-            record.arrays[number].job = Some(job.clone());
-            // after each, so that whatever is in the queue is known
-            write_record(&frozen.directory, &record)?;
-            print(&format!("{job}: {} ({})\n", array.name, elements(array)))?;
+            // what waits for something that was refused would wait for ever; a report is made of what there is
+            let possible = match array.stage {
+                ArrayStage::Run(_) => array.after.iter().all(|before| jobs[*before].is_some()),
+                ArrayStage::Collect => jobs.iter().any(Option::is_some),
+            };
+            let mut job = None;
+            if possible {
+                let path = script_path(&frozen.directory, number);
+                match submit(taker, &path, dependency(array, &jobs).as_deref(), array.elements(), number) {
+                    Ok(number) => job = Some(number),
+                    Err(error) => refused = refused.or(Some(error)),
+                }
+            }
+            if let Some(job) = &job {
+                record.arrays[number].job = Some(job.clone());
+                // after each, so that whatever is in the queue is known
+                write_record(&frozen.directory, &record)?;
+                text.push_str(&format!("{job}: {} ({})\n", array.name, elements(array)));
+            }
             jobs.push(job);
         }
-        print(&format!(
-            "{} runs submitted; ncut status {} shows how far they are\n",
-            chosen.len(),
-            self.grid.file.display()
-        ))?;
-        Ok(ExitCode::SUCCESS)
+        let taken = jobs.iter().flatten().count();
+        if taken == 0 {
+            // as if nothing had been asked for
+            for (directory, to) in aside {
+                let _ = std::fs::rename(to, directory.path());
+            }
+            let _ = std::fs::remove_dir_all(&frozen.directory);
+        }
+        let of = arrays.iter().zip(&jobs).filter(|(array, job)| job.is_some() && array.stage != ArrayStage::Collect);
+        let runs: std::collections::HashSet<usize> =
+            of.flat_map(|(array, _)| array.first..array.first + array.runs).collect();
+        if taken > 0 {
+            let file = self.grid.file.display();
+            text.push_str(&format!("{} runs submitted; ncut status {file} shows how far they are\n", runs.len()));
+        }
+        print(&text)?;
+        match refused {
+            None => Ok(ExitCode::SUCCESS),
+            Some(e) => {
+                let so_far = format!("{taken} of {} arrays are in the queue", arrays.len());
+                Err(InputError::new(&e.place, format!("{} ({so_far})", e.problem), &e.remedy).into())
+            }
+        }
+    }
+}
+
+/// Slurm replaces % in the names of outputs, and takes backslashes and quotes away.
+fn check_path(out: &Path) -> Result<(), InputError> {
+    let text = out.display().to_string();
+    match text.chars().find(|c| matches!(c, '%' | '\\' | '"' | '\n')) {
+        None => Ok(()),
+        Some(c) => {
+            let problem = format!("{c:?} in a path, which Slurm does not keep");
+            Err(InputError::new(format!("--out {text}"), problem, "name another directory"))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `ncut worker DIR`: one element of a job array. Called by the scripts that `ncut submit` writes.
 
 use super::progress::GridProgress;
-use super::run::work;
+use super::run::{Worked, work};
 use super::{Global, signals};
 use crate::InputError;
 use crate::experiment::run::{Context, RunError, Stage, check};
@@ -61,7 +61,7 @@ impl Worker {
         if self.stage == "collect" {
             let runs = read_runs(&self.directory, self.first..self.first + self.runs)?;
             let conditions = report::collect(&runs, &out)?;
-            for page in report::write_pages(&conditions, &runs, &out)? {
+            for page in report::write_pages(&conditions, &[], &runs, &out)? {
                 super::note(&format!("report: {}", page.display()));
             }
             return Ok(ExitCode::SUCCESS);
@@ -75,10 +75,10 @@ impl Worker {
         check(&all, &context, &self.directory)?;
         let progress = GridProgress::new(runs.len(), 0);
         let jobs = global.threads().clamp(1, runs.len().max(1));
-        let failures = work(&all, jobs, stage, usize::MAX, &context, &progress);
+        let Worked { failures, unfinished } = work(&all, jobs, stage, usize::MAX, &context, &progress);
         progress.close();
-        if let Some(signal) = stop.signal() {
-            if signal == signal_hook::consts::SIGUSR1 {
+        if unfinished > 0 {
+            if stop.is_warned() {
                 self.requeue(index)?;
             }
             return Ok(ExitCode::from(signals::INTERRUPTED));

@@ -85,6 +85,11 @@ pub fn claim(directory: &RunDirectory) -> Result<Claim, InputError> {
         // if somebody was faster: look again
         if begun {
             let attempt = Attempt::begin(path, dir.to_path_buf(), number);
+            // one that was begun after the directory was looked at, under a number that had become free
+            let earlier = attempts(dir)?.into_iter().filter(|other| *other < number);
+            if let Some(holder) = earlier.filter_map(|other| living_owner(&attempt_path(dir, other))).next() {
+                return Ok(Claim::Theirs(holder));
+            }
             // whoever had it may have finished between the two looks
             return Ok(if directory.is_done() { Claim::Done } else { Claim::Ours(attempt) });
         }
@@ -128,9 +133,13 @@ pub(super) fn attempt_number(name: &str) -> Option<u64> {
     name.strip_prefix("attempt-")?.strip_suffix(".json")?.parse().ok()
 }
 
-fn latest(dir: &Path) -> Result<Option<u64>, InputError> {
+fn attempts(dir: &Path) -> Result<Vec<u64>, InputError> {
     let entries = std::fs::read_dir(dir).map_err(|e| InputError::io(dir, &e))?;
-    Ok(entries.flatten().filter_map(|entry| attempt_number(&entry.file_name().to_string_lossy())).max())
+    Ok(entries.flatten().filter_map(|entry| attempt_number(&entry.file_name().to_string_lossy())).collect())
+}
+
+fn latest(dir: &Path) -> Result<Option<u64>, InputError> {
+    Ok(attempts(dir)?.into_iter().max())
 }
 
 /// Who has the run of `directory` now: a process that is alive, or may be. Nothing is changed.
@@ -152,11 +161,11 @@ fn living_owner(path: &Path) -> Option<String> {
     let this = this_process();
     match owner {
         None => (!silent).then(|| "an unknown process".into()),
-        // Slurm gave the job to this process: the one before was cut off, with its node or its time
-        Some(owner) if owner.job.is_some() && owner.job == this.job && owner != this => None,
         Some(owner) if owner.machine == this.machine => {
             (started(owner.pid) == Some(owner.started)).then(|| format!("process {} here", owner.pid))
         }
+        // Slurm gave the job to this machine: the one before was cut off, with its node
+        Some(owner) if owner.job.is_some() && owner.job == this.job => None,
         Some(owner) => (!silent).then(|| format!("process {} on {}", owner.pid, owner.host)),
     }
 }

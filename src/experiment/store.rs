@@ -132,17 +132,23 @@ impl RunDirectory {
         }
     }
 
-    /// Puts what is there aside, as `r<replicate>.replaced-<n>`, so that the run begins anew. Nothing is deleted.
+    /// Puts what is there aside, as `r<replicate>.replaced-<n>`, so that the run begins anew, and says where. Nothing is
+    /// deleted.
     ///
     /// # Errors
     ///
     /// The directory cannot be renamed.
-    pub fn set_aside(&self) -> Result<(), InputError> {
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, InputError> {
         let name = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let free = (1..).map(|n| self.0.with_file_name(format!("{name}{REPLACED}{n}"))).find(|path| !path.exists());
         match free {
-            Some(path) if self.0.exists() => std::fs::rename(&self.0, path).map_err(|e| InputError::io(&self.0, &e)),
-            _ => Ok(()),
+            Some(path) if self.0.exists() => match std::fs::rename(&self.0, &path) {
+                Ok(()) => Ok(Some(path)),
+                // somebody else did
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(e) => Err(InputError::io(&self.0, &e)),
+            },
+            _ => Ok(None),
         }
     }
 

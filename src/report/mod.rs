@@ -19,11 +19,13 @@ pub mod record;
 pub mod tensorboard;
 pub mod text;
 
+use self::pivot::pivot;
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
 use crate::experiment::status::Status;
 use crate::experiment::store::RunDirectory;
+use crate::experiment::table::Table;
 use crate::{InputError, aside};
 use published::Published;
 use record::{RunRecord, records};
@@ -215,12 +217,17 @@ impl Figure {
     }
 }
 
-/// Writes `report.md` and `report.html` into each experiment's directory, and says where.
+/// Writes `report.md`, with the tables of `report` sections, and `report.html` into each experiment's directory, and says where.
 ///
 /// # Errors
 ///
 /// A result cannot be read, or a file not be written.
-pub fn write_pages(conditions: &[Condition], runs: &[Run], out: &Path) -> Result<Vec<PathBuf>, InputError> {
+pub fn write_pages(
+    conditions: &[Condition],
+    tables: &[(String, Table)],
+    runs: &[Run],
+    out: &Path,
+) -> Result<Vec<PathBuf>, InputError> {
     let results = results(runs, out)?;
     let mut written = Vec::new();
     let mut experiments: Vec<&str> = conditions.iter().map(|c| c.experiment.as_str()).collect();
@@ -236,7 +243,10 @@ pub fn write_pages(conditions: &[Condition], runs: &[Run], out: &Path) -> Result
             continue;
         }
         let directory = out.join(experiment);
-        aside::write(&directory.join("report.md"), text::markdown(&of_this).as_bytes())?;
+        let own = tables.iter().filter(|(name, _)| name == experiment);
+        let tables: String =
+            own.map(|(name, table)| format!("\n{}", pivot(name, table, &of_this).markdown())).collect();
+        aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &tables).as_bytes())?;
         let page = directory.join("report.html");
         aside::write(&page, html::grid(&of_this, &results).as_bytes())?;
         written.push(page);

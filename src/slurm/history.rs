@@ -40,6 +40,9 @@ pub fn name(run: &Run) -> String {
     format!("{}/{}/r{}", run.experiment, run.condition.name, run.replicate)
 }
 
+/// How the numbers of jobs begin that were run by the shell.
+const FAKE: &str = "fake-";
+
 /// For how long a job that was handed over may be unknown to `squeue`.
 const NEW: Duration = Duration::from_secs(10);
 
@@ -52,7 +55,11 @@ fn is_new(directory: &Path) -> bool {
 impl History {
     /// Asks Slurm if anything was ever submitted from `out`; `unfinished` are the runs without a result.
     pub fn of(out: &Path, unfinished: &[&Run]) -> Self {
-        let submissions = submission::all(out);
+        let mut submissions = submission::all(out);
+        for (_, record) in &mut submissions {
+            // what the shell ran here is in no queue
+            record.arrays.retain(|array| array.job.as_ref().is_none_or(|job| !job.starts_with(FAKE)));
+        }
         let mut history = Self::default();
         let wanted: HashSet<String> = unfinished.iter().map(|run| name(run)).collect();
         if wanted.is_empty() || submissions.iter().all(|(_, record)| record.arrays.iter().all(|a| a.job.is_none())) {
@@ -94,17 +101,25 @@ impl History {
             elements.iter().filter(|(e, _, array, _)| array.finishes && gone(e)).map(|(e, ..)| e.0.clone()).collect();
         jobs.dedup();
         let accounted = if history.silent { HashMap::new() } else { sacct(&jobs) };
+        let mut submission = None;
         for (element, directory, array, names) in elements {
+            if submission.replace(directory) != Some(directory) {
+                let record = submissions.iter().find(|(other, _)| other == directory).map(|(_, record)| record);
+                record.iter().flat_map(|record| &record.anew).for_each(|name| drop(history.ended.remove(name)));
+            }
             let still = match accounted.get(&element) {
                 Some(ElementState::Pending(_) | ElementState::Running) => true,
                 Some(ElementState::Ended(_)) => false,
                 None => !gone(&element),
             };
-            if still || history.silent || !array.finishes {
+            if still || history.silent {
                 continue;
             }
             let log = directory.join(format!("logs/{}_{}.out", element.0, element.1));
             let words = last_words(&log);
+            if !array.finishes && words.as_ref().is_none_or(|words| words.reason.is_none()) {
+                continue; // a part of a run that ended well, or never began
+            }
             if words.is_none() && is_new(directory) {
                 // squeue may not list it yet
                 let state = ElementState::Pending("just submitted".into());
@@ -120,6 +135,11 @@ impl History {
                 _ => words.reason,
             };
             for name in names {
+                // the finish of a run whose training or shuffles failed never begins
+                let known = history.ended.get(&name).and_then(|ended| ended.last());
+                if !log.exists() && known.is_some_and(|ended| ended.log.starts_with(directory)) {
+                    continue;
+                }
                 let (log, last_line, node) = (log.clone(), words.line.clone(), words.node.clone());
                 let ended = Ended { reason, mem: array.mem, time: array.time, log, last_line, node };
                 history.ended.entry(name).or_default().push(ended);

@@ -50,7 +50,7 @@ impl Profile {
     ///
     /// The file that is named is not there; a file says what no profile says.
     pub fn load(named: Option<&Path>) -> Result<Self, InputError> {
-        let from_environment = std::env::var_os("NCUT_CLUSTER").map(PathBuf::from);
+        let from_environment = std::env::var_os("NCUT_CLUSTER").filter(|path| !path.is_empty()).map(PathBuf::from);
         let path = match named.map(Path::to_path_buf).or(from_environment) {
             Some(path) => path,
             None => {

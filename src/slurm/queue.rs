@@ -157,6 +157,9 @@ fn words(text: &str) -> LastWords {
     // Slurm prints the cancellation after the kill for memory
     let memory = own.iter().any(|line| line.contains("exceeded memory limit") || line.contains("oom-kill"));
     let reason = if memory { Some(Reason::OutOfMemory) } else { reason };
+    // the program was never reached: a line of the shell before it failed
+    let reason =
+        if reason.is_none() && !own.is_empty() && !own[0].starts_with(ATTEMPT) { Some(Reason::Code) } else { reason };
     let first = own.first().filter(|line| line.starts_with(ATTEMPT));
     let node = first.and_then(|line| Some(line.split(", on ").nth(1)?.split(',').next()?.to_string()));
     LastWords { reason, line: own.last().map(|line| line.to_string()).unwrap_or_default(), node }
@@ -199,7 +202,11 @@ mod tests {
                 Some(Reason::Timeout),
             ),
             (cancelled, Some(Reason::Cancelled)),
-            ("slurmstepd: error: *** JOB 2 ON node CANCELLED AT 2026 DUE TO JOB REQUEUE ***", None),
+            (
+                "ncut worker: array 0\nslurmstepd: error: *** JOB 2 ON node CANCELLED AT 2026 DUE TO JOB REQUEUE ***",
+                None,
+            ),
+            ("bash: module: command not found", Some(Reason::Code)),
             (
                 "slurmstepd: error: *** JOB 2 ON node CANCELLED AT 2026 DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS ***",
                 Some(Reason::NodeFail),
@@ -210,7 +217,7 @@ mod tests {
             ),
             ("error: Detected 1 oom-kill event(s) in StepId=5.batch.", Some(Reason::OutOfMemory)),
             ("ncut: 1 of 2 runs failed", Some(Reason::Code)),
-            ("e r0: epoch 3/40", None),
+            ("ncut worker: array 0\ne r0: epoch 3/40", None),
             ("", None),
         ] {
             assert_eq!(words(text).reason, reason, "{text}");

@@ -69,14 +69,14 @@ fn refusal(said: &str) -> String {
 }
 
 fn remedy(said: &str) -> &'static str {
-    if said.contains("array specification") {
+    if said.contains("ontact slurm") || said.contains("configuration file") {
+        "ask whether Slurm is up (scontrol ping)"
+    } else if said.contains("array specification") {
         "set max_array_size in the cluster's profile to Slurm's MaxArraySize"
     } else if said.contains("MaxSubmit") || said.contains("job submit limit") {
         "wait until some jobs are through and submit again, or put more runs into a job with slurm: {pack: N}"
     } else if said.contains("partition") {
         "correct 'partition' (sinfo lists them)"
-    } else if said.contains("Unable to contact") || said.contains("configuration file") {
-        "ask whether Slurm is up (scontrol ping)"
     } else if said.contains("Memory") || said.contains("node configuration") {
         "ask for what a node has (sinfo -o '%c %m %G')"
     } else {

@@ -85,9 +85,9 @@ pub fn script(array: &Array, number: usize, frozen: &Frozen, gpu_option: GpuOpti
 }
 
 /// The options that say what the array waits for; they stand on the command line, since the numbers of jobs are known only
-/// then. `jobs` are those of the arrays before, in their order.
-pub fn dependency(array: &Array, jobs: &[String]) -> Option<String> {
-    let before: Vec<&str> = array.after.iter().filter_map(|i| jobs.get(*i)).map(String::as_str).collect();
+/// then. `jobs` are those of the arrays before, in their order, `None` for one that is not in the queue.
+pub fn dependency(array: &Array, jobs: &[Option<String>]) -> Option<String> {
+    let before: Vec<&str> = array.after.iter().filter_map(|i| jobs.get(*i)?.as_deref()).collect();
     let kind = match array.stage {
         // element by element: each begins as soon as its own run is that far
         ArrayStage::Run(_) => "aftercorr",
@@ -176,7 +176,7 @@ exec '/home/me/my runs/.slurm/bin/ncut-89ef' worker '/home/me/my runs/.slurm/012
         let resources = Resources { shards: Some(2), ..DEFAULTS };
         let run = crate::experiment::grid::Run::new("e", Default::default(), 0);
         let (arrays, _) = arrays(vec![(run, resources)], 1001);
-        let jobs: Vec<String> = ["10", "11", "12", "13"].map(String::from).to_vec();
+        let jobs = ["10", "11", "12", "13"].map(|job| Some(job.to_string()));
         let found: Vec<Option<String>> = arrays.iter().map(|array| dependency(array, &jobs)).collect();
         let expected = [
             None,

@@ -52,6 +52,9 @@ pub struct Record {
     /// File name of the program's copy.
     #[serde(default)]
     pub binary: String,
+    /// Runs, by name, that were to be done from their beginning: what became of them before does not count any more.
+    #[serde(default)]
+    pub anew: Vec<String>,
     /// The arrays, in the order in which they were handed over.
     pub arrays: Vec<ArrayRecord>,
 }
@@ -178,7 +181,7 @@ pub fn freeze(frozen: &Frozen, runs: &[Run], arrays: &[Array], scripts: &[String
     }
     let arrays = arrays.iter().enumerate().map(|(number, array)| ArrayRecord::new(array, number)).collect();
     let binary = frozen.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let record = Record { version: crate::VERSION.into(), binary, arrays };
+    let record = Record { version: crate::VERSION.into(), binary, anew: Vec::new(), arrays };
     write_record(&frozen.directory, &record)?;
     Ok(record)
 }
@@ -249,11 +252,15 @@ pub fn spent(out: &Path) -> Vec<(PathBuf, u64)> {
         !names.is_empty() && names.iter().all(|name| RunDirectory::at(out.join(name)).is_done())
     };
     let (through, others): (Vec<_>, Vec<_>) = all(out).into_iter().partition(|(directory, _)| done(directory));
+    // a submission that cannot be read, or is only being made, may need any of them
+    let unread =
+        std::fs::read_dir(folder(out)).into_iter().flatten().flatten().filter(|entry| entry.file_name() != "bin");
+    let unread = unread.filter(|entry| entry.path().is_dir()).count() > through.len() + others.len();
     let kept: Vec<&str> = others.iter().map(|(_, record)| record.binary.as_str()).collect();
     let mut spent: Vec<PathBuf> = through.into_iter().map(|(directory, _)| directory).collect();
     for entry in std::fs::read_dir(folder(out).join("bin")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("ncut-") && !kept.contains(&name.as_str()) {
+        if name.starts_with("ncut-") && !kept.contains(&name.as_str()) && !unread {
             spent.push(entry.path());
         }
     }

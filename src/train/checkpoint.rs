@@ -19,6 +19,7 @@ use super::{Epoch, EpochRecord, Trainer};
 use crate::nn::Mlp;
 use crate::{InputError, aside};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -36,7 +37,7 @@ pub struct Checkpoint {
 }
 
 /// Writes `(name, f32 or f64 tensor)` pairs with metadata, atomically.
-fn write(path: &Path, tensors: &[(String, Tensor)], metadata: HashMap<String, String>) -> Result<(), InputError> {
+fn write(path: &Path, tensors: &[(String, Tensor)], mut metadata: HashMap<String, String>) -> Result<(), InputError> {
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
         .map(|(_, tensor)| {
@@ -46,6 +47,10 @@ fn write(path: &Path, tensors: &[(String, Tensor)], metadata: HashMap<String, St
             bytes
         })
         .collect();
+    if metadata.contains_key(VERSION_KEY) {
+        let parts = tensors.iter().zip(&bytes).map(|((name, _), bytes)| (name.as_str(), bytes.as_slice()));
+        metadata.insert(CHECKSUM_KEY.into(), checksum(parts.collect()));
+    }
     let views = tensors.iter().zip(&bytes).map(|((name, tensor), bytes)| {
         let shape = tensor.size().iter().map(|&d| d as usize).collect();
         TensorView::new(dtype(tensor.kind()), shape, bytes).map(|view| (name.clone(), view))
@@ -53,6 +58,20 @@ fn write(path: &Path, tensors: &[(String, Tensor)], metadata: HashMap<String, St
     let fault = |e: safetensors::SafeTensorError| InputError::new(path.display(), e, "report this");
     let views = views.collect::<Result<Vec<_>, _>>().map_err(fault)?;
     aside::write(path, &safetensors::serialize(views, Some(metadata)).map_err(fault)?)
+}
+
+const VERSION_KEY: &str = "format_version";
+const CHECKSUM_KEY: &str = "sha256";
+
+/// SHA-256 of all tensors with their names: a byte that changed on the disk must not pass for a weight.
+fn checksum(mut tensors: Vec<(&str, &[u8])>) -> String {
+    tensors.sort_unstable_by_key(|(name, _)| *name);
+    let mut hasher = Sha256::new();
+    for (name, bytes) in tensors {
+        hasher.update(name);
+        hasher.update(bytes);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn dtype(kind: Kind) -> Dtype {
@@ -115,7 +134,7 @@ impl Trainer {
         let rows: Vec<f64> = records.iter().flat_map(row).collect();
         tensors.push(("records".into(), Tensor::from_slice(&rows).view([records.len() as i64, 5])));
         let metadata = HashMap::from([
-            ("format_version".into(), FORMAT_VERSION.into()),
+            (VERSION_KEY.into(), FORMAT_VERSION.into()),
             ("steps_done".into(), self.steps_done.to_string()),
             ("seconds".into(), seconds.to_string()),
         ]);
@@ -139,7 +158,7 @@ impl Trainer {
             let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
             value.ok_or_else(|| bad(format!("no '{key}'")))
         };
-        let version = entry("format_version")?;
+        let version = entry(VERSION_KEY)?;
         if version != FORMAT_VERSION {
             return Err(bad(format!("its format version is '{version}', not '{FORMAT_VERSION}'")));
         }
@@ -176,6 +195,11 @@ impl Trainer {
         if file.len() != targets.len() + 1 {
             let (found, wanted) = (file.len(), targets.len() + 1);
             return Err(bad(format!("{found} tensors, not the {wanted} that there are after {steps_done} steps")));
+        }
+        let tensors = file.tensors();
+        let found = checksum(tensors.iter().map(|(name, view)| (name.as_str(), view.data())).collect());
+        if *entry(CHECKSUM_KEY)? != found {
+            return Err(bad("its checksum differs: it was damaged on the disk".into()));
         }
         let record = |epoch: usize| {
             let [loss, accuracy, test_loss, test_accuracy, sparsity] =
@@ -410,6 +434,11 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[at] = [b'0', b'9', b'-', b'"', 0xff][at % 5];
             let _ = load(&bytes);
+        }
+        for at in (header..bytes.len()).step_by(997) {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            assert_eq!(load(&bytes), Err("delete it".into()), "a bit at {at}");
         }
         // sizes that are not those of the data, and what they come to when they are multiplied
         let text = String::from_utf8(bytes[8..header].to_vec()).unwrap();

@@ -309,3 +309,47 @@ fn without_slurm_submit_says_so() {
     command.env("PATH", work.path("nothing"));
     work.run(command).expect_input_error(&["sbatch: is not on PATH", "ncut run"]);
 }
+
+/// A class that Slurm refuses keeps no other out of the queue, and a submission that is refused whole changes nothing.
+#[test]
+fn what_slurm_refuses_stops_nothing_else() {
+    let work = Work::new();
+    std::fs::create_dir(work.path("bin")).unwrap();
+    // as sbatch 22.05 says it
+    let sbatch = "#!/bin/bash
+[ \"$1\" = --version ] && exit
+if grep -q mem=999G \"${@: -1}\"; then echo 'sbatch: error: Memory specification can not be satisfied' >&2; exit 1; fi
+echo x >>\"$0.calls\"; wc -l <\"$0.calls\"
+";
+    for (name, text) in [("sbatch", sbatch), ("squeue", "#!/bin/bash\n")] {
+        work.write(&format!("bin/{name}"), text);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(work.path(&format!("bin/{name}")), mode).unwrap();
+    }
+    let submit = |arguments: &[&str]| {
+        let mut command = work.command(BINARY, &[&["submit", "grid.yaml"], arguments].concat());
+        command.env("PATH", format!("{}:/usr/bin:/bin", work.path("bin").display()));
+        work.run(command)
+    };
+    let grid = |mem: &str| {
+        format!(
+            "fixed: {{dataset: mnist-sample, hidden: [8], epochs: 1, pruning_epochs: 1, n_train: 128, shuffles: 2, clusters: 3}}
+experiments:
+  big: {{slurm: {{mem: 999G, shards: 2}}}}
+  small: {{slurm: {{mem: {mem}}}}}
+"
+        )
+    };
+    work.write("grid.yaml", grid("1G"));
+    let output = submit(&[]).expect_input_error(&["refused: Memory", "(2 of 6 arrays are in the queue)", "sinfo"]);
+    assert!(output.stdout.contains("1: ncut-small") && output.stdout.contains("1 runs submitted"), "{output}");
+
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let before = names(&work.path("runs/.slurm"));
+    work.write("grid.yaml", grid("999G"));
+    submit(&["--rerun", "all"]).expect_input_error(&["(0 of "]);
+    let status = work.ncut(&["status", "grid.yaml", "--json", "-"]).json();
+    assert!(status.as_array().unwrap().iter().all(|run| run["status"] == "done"), "{status}");
+    assert_eq!(names(&work.path("runs/.slurm")), before);
+    submit(&["--out", "a%j"]).expect_input_error(&["--out ", "'%'", "another directory"]);
+}
