@@ -23,6 +23,7 @@ use crate::measure::MeasureError;
 use crate::train::device;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -116,8 +117,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(arguments: Vec<std::ffi::OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+/// `--rerun where EXPR` as one value, which a fixed number of values could not be: `--rerun failed` has one word.
+fn join_where(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        match joined.as_mut_slice() {
+            [.., option, word] if option == "--rerun" && word == "where" => {
+                word.push(" ");
+                word.push(argument);
+            }
+            _ => joined.push(argument),
+        }
+    }
+    joined
+}
+
+fn start(arguments: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(join_where(arguments)) {
         Ok(cli) => cli,
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             note("ncut: no command is given (see --help)");

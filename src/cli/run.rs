@@ -78,23 +78,22 @@ impl GridOptions {
 /// Which runs to do once more.
 #[derive(Debug, Args)]
 pub(super) struct Again {
-    /// Do these from their beginning: failed, all, or where 'EXPR' (after FILE); what they have is put aside as r0.replaced-1
-    #[arg(long, value_name = "WHICH", num_args = 1..=2)]
-    rerun: Option<Vec<String>>,
+    /// Do these from their beginning: failed, all, or where 'EXPR'; what they have is put aside as r0.replaced-1
+    #[arg(long, value_name = "WHICH")]
+    rerun: Option<String>,
 }
 
 impl Again {
     /// Which of `runs` are to be done once more, of those that were begun, here or in `history`, and that nobody is doing
     /// now.
     pub(super) fn chosen(&self, runs: &[GridRun], out: &Path, history: &History) -> Result<Vec<bool>, InputError> {
-        let Some(words) = &self.rerun else { return Ok(vec![false; runs.len()]) };
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (failed, predicate) = match words.as_slice() {
-            ["failed"] => (true, None),
-            ["all"] => (false, None),
-            ["where", text] => (false, Some(Predicate::parse("--rerun where", text)?)),
+        let Some(which) = &self.rerun else { return Ok(vec![false; runs.len()]) };
+        let (failed, predicate) = match which.split_once(' ') {
+            None if which == "failed" => (true, None),
+            None if which == "all" => (false, None),
+            Some(("where", text)) => (false, Some(Predicate::parse("--rerun where", text)?)),
             _ => {
-                let problem = format!("'{}' is no choice of runs", words.join(" "));
+                let problem = format!("'{which}' is no choice of runs");
                 return Err(InputError::new("--rerun", problem, "write failed, all, or where 'dropout==0'"));
             }
         };

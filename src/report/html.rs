@@ -1,6 +1,7 @@
 //! Self-contained pages: no scripts, no requests, light and dark.
 
 use super::Condition;
+use super::pivot::Pivot;
 use super::text;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
@@ -145,8 +146,8 @@ fn varied(run: &Run) -> String {
     }
 }
 
-/// A grid's conditions, and the null distributions of its runs.
-pub fn grid(conditions: &[Condition], results: &[(&Run, &RunResult)]) -> String {
+/// A grid's conditions, the tables of its `report` sections, and the null distributions of its runs.
+pub fn grid(conditions: &[Condition], tables: &[Pivot], results: &[(&Run, &RunResult)]) -> String {
     let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
         text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
     let mut body = table(&text::HEADER, &rows, |r| incomplete[r]);
@@ -155,9 +156,13 @@ pub fn grid(conditions: &[Condition], results: &[(&Run, &RunResult)]) -> String 
     }
     body.push_str(
         "<p>n-cut: lower is more clusterable. Shuffled: mean n-cut of the same weights shuffled within each layer. \
-         ± is the standard deviation over replicates; se: standard errors of the difference of means.</p>\n\
-         <h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n",
+         ± is the standard deviation over replicates; se: standard errors of the difference of means.</p>\n",
     );
+    for Pivot { title, header, rows } in tables {
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        body.push_str(&format!("<h2>{}</h2>\n{}", escape(title), table(&header, rows, |_| false)));
+    }
+    body.push_str("<h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n");
     for (run, result) in results {
         for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
             if let Some(end) = end {

@@ -19,7 +19,7 @@ pub mod record;
 pub mod tensorboard;
 pub mod text;
 
-use self::pivot::pivot;
+use self::pivot::{Pivot, pivot};
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
@@ -217,7 +217,7 @@ impl Figure {
     }
 }
 
-/// Writes `report.md`, with the tables of `report` sections, and `report.html` into each experiment's directory, and says where.
+/// Writes `report.md` and `report.html`, with the tables of `report` sections, into each experiment's directory, and says where.
 ///
 /// # Errors
 ///
@@ -244,11 +244,11 @@ pub fn write_pages(
         }
         let directory = out.join(experiment);
         let own = tables.iter().filter(|(name, _)| name == experiment);
-        let tables: String =
-            own.map(|(name, table)| format!("\n{}", pivot(name, table, &of_this).markdown())).collect();
-        aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &tables).as_bytes())?;
+        let own: Vec<Pivot> = own.map(|(name, table)| pivot(name, table, &of_this)).collect();
+        let markdown: String = own.iter().map(|table| format!("\n{}", table.markdown())).collect();
+        aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
-        aside::write(&page, html::grid(&of_this, &results).as_bytes())?;
+        aside::write(&page, html::grid(&of_this, &own, &results).as_bytes())?;
         written.push(page);
     }
     Ok(written)

@@ -59,7 +59,7 @@ fn a_run_that_fails_stops_no_other_and_says_why_until_it_is_done_anew() {
     assert!(number(&plan["core_hours"]) > 0.0);
 
     // from its beginning, and what it had is not lost
-    let again = work.ncut(&["run", "grid.yaml", "--rerun", "failed"]).ok();
+    let again = work.ncut(&["run", "--rerun", "failed", "grid.yaml"]).ok();
     assert!(again.stderr.contains("1 of 4 runs begin anew"), "{again}");
     assert_eq!(statuses(&work), ["done"; 4]);
     let condition = run.parent().unwrap();
@@ -148,4 +148,6 @@ fn the_grid_file_of_the_readme_is_one() {
     assert_eq!(plan["runs"], 1 + 5 * (12 - 2 - 2 - 1 + 1) + 2);
     let report = work.ncut(&["report", "grid.yaml"]).ok();
     assert!(report.stdout.contains("\nMine\nl1 "), "{report}");
+    work.ncut(&["report", "grid.yaml", "--html", "report.html"]).ok();
+    assert!(String::from_utf8(work.read("report.html")).unwrap().contains("<h2>Mine</h2>"));
 }
