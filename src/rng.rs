@@ -24,6 +24,8 @@ pub enum Purpose {
     KMeans = 6,
     /// Moments at which a run is interrupted to test it; all are 0.
     Interruption = 7,
+    /// Tags of neurons; `index` is the layer.
+    Tags = 10,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

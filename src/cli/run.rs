@@ -132,7 +132,11 @@ impl Run {
         // a result that cannot be read is told of now, not after hours
         report::results(&runs, &context.out)?;
         again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
-        done.iter().for_each(|run| RunDirectory::new(&context.out, run).tidy());
+        for run in &done {
+            RunDirectory::new(&context.out, run).tidy();
+            // runs of versions that did not note them
+            networks::note(&context.out, run)?;
+        }
         let progress = GridProgress::new(runs.len(), done.len());
         if !again.is_empty() {
             let count = again.len();

@@ -2,6 +2,7 @@
 //! loss is no number any more.
 
 use super::store::RunDirectory;
+use crate::train::EpochRecord;
 use serde::Deserialize;
 
 /// A line of the file ([`crate::train::EpochRecord`]) as far as it has these; infinite and undefined values are `None`.
@@ -30,10 +31,15 @@ pub fn read(directory: &RunDirectory) -> Vec<Epoch> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
+/// The epochs of a text that has nothing else: what was written, to the bit, or `None`.
+pub fn records(text: &[u8]) -> Option<Vec<EpochRecord>> {
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::EpochRecord;
 
     #[test]
     fn torn_lines_are_left_out_and_undefined_values_are_none() {
@@ -44,9 +50,9 @@ mod tests {
             epoch,
             pruning: false,
             loss,
-            accuracy: 0.1 + 0.2,
+            accuracy: Some(0.1 + 0.2),
             test_loss: 2.0,
-            test_accuracy: 0.5,
+            test_accuracy: Some(0.5),
             sparsity: 0.0,
         };
         let line = |record: EpochRecord| serde_json::to_string(&record).unwrap() + "\n";
@@ -55,5 +61,7 @@ mod tests {
         let epochs = read(&directory);
         assert_eq!(epochs.iter().map(|e| (e.epoch, e.loss)).collect::<Vec<_>>(), [(1, Some(0.5)), (2, None)]);
         assert_eq!((epochs[0].accuracy, epochs[1].sparsity), (Some(0.1 + 0.2), Some(0.0)));
+        assert_eq!(records(line(record(1, 0.1)).as_bytes()), Some(vec![record(1, 0.1)]));
+        assert_eq!(records(&std::fs::read(directory.metrics()).unwrap()), None);
     }
 }

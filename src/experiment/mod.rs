@@ -14,6 +14,7 @@ pub mod file;
 pub mod gc;
 pub mod grid;
 pub mod metrics;
+pub mod networks;
 pub mod predicate;
 pub mod resources;
 pub mod run;

@@ -4,6 +4,7 @@ use super::claim::{Attempt, Claim, claim};
 use super::cost::peak_memory;
 use super::end_state::{EndState, end_state, shuffle_shard};
 use super::grid::Run;
+use super::networks;
 use super::settings::Settings;
 use super::stop::Stop;
 use super::store::{RunDirectory, seed};
@@ -22,7 +23,7 @@ use tch::Device;
 /// Seconds that a run took, and what else depends on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RunTiming {
-    /// Training, over all attempts.
+    /// Training, over all attempts; 0 for networks that another run had trained.
     pub train: f64,
     /// Both measurements, since they were last taken up.
     pub measure: f64,
@@ -294,11 +295,11 @@ struct Trained {
 }
 
 impl Trained {
-    /// What is measured, with the epoch that led there.
-    fn end_states(&self) -> impl Iterator<Item = (&'static str, &EpochRecord)> {
-        let unpruned = self.records.get(self.unpruned.wrapping_sub(1)).map(|record| ("unpruned", record));
-        let pruned = self.records.last().filter(|record| record.pruning).map(|record| ("pruned", record));
-        unpruned.into_iter().chain(pruned)
+    /// What is measured, with the epoch that led there, if one did.
+    fn end_states(&self) -> impl Iterator<Item = (&'static str, Option<&EpochRecord>)> {
+        let unpruned = ("unpruned", self.unpruned.checked_sub(1).and_then(|last| self.records.get(last)));
+        let pruned = self.records.last().filter(|record| record.pruning).map(|record| ("pruned", Some(record)));
+        std::iter::once(unpruned).chain(pruned)
     }
 }
 
@@ -335,8 +336,14 @@ fn train(
                 trainer = fresh();
             }
         }
+    } else if let Some((records, from)) = networks::adopt(&context.out, run, trainer.total_epochs())? {
+        log(directory, &format!("the networks of {from}, which was trained alike"))?;
+        return Ok(Some(Trained { records, unpruned: trainer.unpruned_epochs(), seconds: 0.0 }));
     } else {
         log(directory, "starting")?;
+    }
+    if trainer.unpruned_epochs() == 0 && trainer.steps_done() == 0 {
+        trainer.save_network(&directory.network("unpruned"))?;
     }
     let (start, mut saved) = (Instant::now(), Instant::now());
     let seconds = || earlier + start.elapsed().as_secs_f64();
@@ -369,6 +376,7 @@ fn train(
             return Ok(None);
         }
     }
+    networks::note(&context.out, run)?;
     Ok(Some(Trained { records, unpruned: trainer.unpruned_epochs(), seconds: seconds() }))
 }
 

@@ -1,9 +1,12 @@
 //! The settings of a run: names, types, ranges and defaults, in one list.
 
 use super::types::{
-    DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Phase, Positive, Schema, SolverName, Starts,
-    Whole,
+    DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, Schema, SolverName, Starts, Whole,
 };
+use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
+use crate::penalty::PenaltyParams;
+use crate::penalty::decay::{Decay, L2Convention};
+use crate::penalty::eigenvalues::EigenSolver;
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
 use crate::train::length::Length;
@@ -83,8 +86,28 @@ settings! {
     l1: NonNegative = NonNegative(0.0),
     /// Weight of Σw² in the loss; the paper's is 5e-5.
     l2: NonNegative = NonNegative(0.0),
-    /// Training before pruning, in epochs; `500it` for steps.
-    epochs: Phase = Phase(Length::Epochs(20)),
+    /// What `l2` puts on the first layer: Σw² (`paper`), or Σ|w|, as the authors' code does (`authors`).
+    l2_convention: L2Convention = L2Convention::Paper,
+    /// Weight of Σw⁴ in the loss.
+    l4: NonNegative = NonNegative(0.0),
+    /// Weight of λ₂ + λ₃ + … of L_sym in the loss.
+    eigen_penalty: NonNegative = NonNegative(0.0),
+    /// How many eigenvalues after the first `eigen_penalty` sums.
+    eigen_penalty_count: Positive = Positive(3),
+    /// How `eigen_penalty` is computed: `auto`, `eigh` by torch, or `lanczos`, for large networks.
+    eigen_penalty_solver: EigenSolver = EigenSolver::Auto,
+    /// Whether hidden neurons are normalised after each step (appendix A.10); pruned weights then stay pruned.
+    normalize_neurons: bool = false,
+    /// Whether weights between neurons of one tag start larger and others smaller (section 4.2).
+    clusterable_init: bool = false,
+    /// Which matrices that changes: `after-first`, `all` or `hidden`.
+    clusterable_init_layers: TaggedLayers = TaggedLayers::AfterFirst,
+    /// What it multiplies weights between neurons of different tags with.
+    clusterable_init_beta: Fraction = Fraction(0.6),
+    /// Number of tags.
+    tags: Positive = Positive(10),
+    /// Training before pruning, in epochs; `500it` for steps; 0 measures the network as it is initialised.
+    epochs: OptionalPhase = OptionalPhase(Length::Epochs(20)),
     /// Training with pruning, after that, in epochs; `500it` for steps; 0 leaves the pruned half out.
     pruning_epochs: OptionalPhase = OptionalPhase(Length::Epochs(20)),
     /// Share of weights pruned at the first step of pruning.
@@ -95,6 +118,8 @@ settings! {
     pruning_every: Interval = Interval(Length::Steps(10)),
     /// Examples in a step.
     batch_size: Positive = Positive(128),
+    /// Whether each epoch has its own order of the examples; else all have the data set's.
+    shuffle_examples: bool = true,
     /// Adam's step size.
     learning_rate: NonNegative = NonNegative(1e-3),
     /// Number of training examples, the first ones; all if not given.
@@ -141,8 +166,24 @@ impl Settings {
             batch_size: self.batch_size.get(),
             learning_rate: self.learning_rate.into(),
             dropout: self.dropout.into(),
-            l1: self.l1.into(),
-            l2: self.l2.into(),
+            penalties: PenaltyParams {
+                decay: Decay {
+                    l1: self.l1.into(),
+                    l2: self.l2.into(),
+                    l2_convention: self.l2_convention,
+                    l4: self.l4.into(),
+                },
+                eigenvalues: self.eigen_penalty.into(),
+                eigenvalue_count: self.eigen_penalty_count.get(),
+                eigen_solver: self.eigen_penalty_solver,
+            },
+            normalize_neurons: self.normalize_neurons,
+            clusterable_init: self.clusterable_init.then(|| ClusterableInit {
+                layers: self.clusterable_init_layers,
+                beta: self.clusterable_init_beta.into(),
+            }),
+            tags: self.tags.get(),
+            shuffle_examples: self.shuffle_examples,
             pruning: PruningSchedule {
                 initial_sparsity: self.initial_sparsity.into(),
                 final_sparsity: self.final_sparsity.into(),
@@ -165,7 +206,9 @@ mod tests {
         assert_eq!(params.hidden, [256; 4]);
         let twenty = Length::Epochs(20);
         assert_eq!((params.epochs, params.pruning_epochs, params.batch_size), (twenty, twenty, 128));
-        assert_eq!((params.learning_rate, params.dropout, params.l1, params.l2), (1e-3, 0.0, 0.0, 0.0));
+        assert_eq!((params.learning_rate, params.dropout, params.penalties.eigenvalues), (1e-3, 0.0, 0.0));
+        let Decay { l1, l2, l4, .. } = params.penalties.decay;
+        assert_eq!([l1, l2, l4], [0.0; 3]);
         assert_eq!(
             params.pruning,
             PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every: Length::Steps(10) }
@@ -202,7 +245,8 @@ mod tests {
             ("shuffles", json!(-1), "-1 is not a whole number"),
             ("epochs", json!(1.5), "1.5 is not a whole number"),
             ("epochs", json!("5 parsecs"), "with a unit (20ep, 500it)"),
-            ("epochs", json!("0it"), "0it is not"),
+            ("epochs", json!("-1it"), "-1it is not"),
+            ("clusterable_init", json!(1), "expected a boolean"),
             ("epochs", json!(null), "null"),
             ("epochs", json!(9223372036854775808u64), "9223372036854775808 is not"),
             ("restarts", json!(70000), "70000 is not a whole number from 1 to 65535"),

@@ -1,6 +1,9 @@
 //! What values settings may have: types that check their range while they are read, and say it as JSON Schema.
 
 use crate::data;
+use crate::nn::clusterable_init::TaggedLayers;
+use crate::penalty::decay::L2Convention;
+use crate::penalty::eigenvalues::EigenSolver;
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
 use crate::train::length::Length;
@@ -15,6 +18,12 @@ use std::sync::LazyLock;
 pub trait Schema {
     /// The schema of a value.
     fn schema() -> Value;
+}
+
+impl Schema for bool {
+    fn schema() -> Value {
+        json!({"type": "boolean"})
+    }
 }
 
 impl<T: Schema> Schema for Vec<T> {
@@ -237,10 +246,6 @@ macro_rules! length {
     };
 }
 
-length!(
-    /// A phase of training: bare numbers are epochs.
-    Phase, Epochs, "epochs", Steps, "it", 1
-);
 impl OptionalPhase {
     /// Whether it is left out.
     pub fn is_none(self) -> bool {
@@ -320,6 +325,24 @@ pub enum SolverName {
     Lanczos,
     /// [`Solver::Dense`].
     Dense,
+}
+
+impl Schema for L2Convention {
+    fn schema() -> Value {
+        words(&["paper", "authors"])
+    }
+}
+
+impl Schema for EigenSolver {
+    fn schema() -> Value {
+        words(&["auto", "eigh", "lanczos"])
+    }
+}
+
+impl Schema for TaggedLayers {
+    fn schema() -> Value {
+        words(&["after-first", "all", "hidden"])
+    }
 }
 
 impl Schema for Model {

@@ -77,7 +77,28 @@ pub fn largest(
     params: LanczosParams,
     rng: &mut ChaCha8Rng,
 ) -> Result<RitzPairs, EigshError> {
-    let mut pairs = iterate(operator, params, rng)?;
+    let start = vec![[0.0; BLOCK]; operator.dimension()];
+    largest_from(operator, start, params, rng)
+}
+
+/// As [`largest`], from a start block `(dimension, BLOCK)`, as near to the wanted vectors as is known; columns that are zero or depend
+/// on others are random.
+///
+/// # Errors
+///
+/// See [`largest`].
+///
+/// # Panics
+///
+/// If the space is too small ([`fits`]) or the block is not as long as the operator's vectors.
+pub fn largest_from(
+    operator: &mut impl SymmetricOperator,
+    start: Vec<Row>,
+    params: LanczosParams,
+    rng: &mut ChaCha8Rng,
+) -> Result<RitzPairs, EigshError> {
+    assert_eq!(start.len(), operator.dimension(), "rows of the start block");
+    let mut pairs = iterate(operator, start, params, rng)?;
     if !pairs.values.windows(BLOCK).any(|copies| copies[0] - copies[BLOCK - 1] < SAME) {
         return Ok(pairs);
     }
@@ -88,7 +109,8 @@ pub fn largest(
         if wanted == 0 {
             return Ok(pairs);
         }
-        let more = iterate(&mut rest, LanczosParams { wanted, ..params }, rng)?;
+        let random = vec![[0.0; BLOCK]; rest.dimension()];
+        let more = iterate(&mut rest, random, LanczosParams { wanted, ..params }, rng)?;
         if more.values[0] <= smallest + params.tolerance {
             return Ok(pairs);
         }
@@ -147,6 +169,7 @@ impl<O: SymmetricOperator> SymmetricOperator for Outside<'_, O> {
 /// One search from one start block, as [`largest`] but for copies.
 fn iterate(
     operator: &mut impl SymmetricOperator,
+    start: Vec<Row>,
     params: LanczosParams,
     rng: &mut ChaCha8Rng,
 ) -> Result<RitzPairs, EigshError> {
@@ -158,8 +181,10 @@ fn iterate(
     let mut projected = Mat::<f64>::zeros(capacity * BLOCK, capacity * BLOCK);
     let mut restarts = 0;
 
-    let mut next = vec![[0.0; BLOCK]; n];
-    orthonormalise(operator, &basis, &mut next, 0.0, rng);
+    let mut next = start;
+    operator.project(&mut next);
+    let scale = largest_norm(&next);
+    orthonormalise(operator, &basis, &mut next, scale, rng);
     let mut check_at = (2 * params.wanted).div_ceil(BLOCK);
     let mut last_check: Option<(usize, f64)> = None;
     loop {

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `layers.L.weight`, `layers.L.bias` | `(d_out, d_in)`, `(d_out,)` | always; f32 |
 //! | `first.…`, `second.…` of each of those: Adam's moments | the same | always; f32 |
+//! | `penalty.eigenvectors` | `(neurons of a side, 4)` | where a penalty starts from those of the last step; f64 |
 //! | `mask.L` | `(d_out, d_in)` | once pruning has begun; f32 |
 //! | `epoch.loss_sum`, `epoch.right` | `()` | amid an epoch; f64 |
 //! | `records`: loss, accuracy, test loss, test accuracy, sparsity | `(epochs done, 5)` | always; f64 |
@@ -17,6 +18,7 @@ use super::adam::Adam;
 use super::prune::Masks;
 use super::{Epoch, EpochRecord, Trainer};
 use crate::nn::Mlp;
+use crate::penalty::Penalties;
 use crate::{InputError, aside};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
@@ -79,7 +81,13 @@ fn dtype(kind: Kind) -> Dtype {
 }
 
 /// The state's tensors, sharing its memory, and their names.
-fn named(network: &Mlp, adam: &Adam, masks: Option<&Masks>, epoch: Option<&Epoch>) -> Vec<(String, Tensor)> {
+fn named(
+    network: &Mlp,
+    penalties: &Penalties,
+    adam: &Adam,
+    masks: Option<&Masks>,
+    epoch: Option<&Epoch>,
+) -> Vec<(String, Tensor)> {
     let names = network.parameter_names();
     let parts = [
         ("", network.parameters()),
@@ -90,6 +98,7 @@ fn named(network: &Mlp, adam: &Adam, masks: Option<&Masks>, epoch: Option<&Epoch
     for (part, parameters) in parts {
         tensors.extend(names.iter().zip(parameters).map(|(name, value)| (format!("{part}{name}"), value.detach())));
     }
+    tensors.extend(penalties.memory().into_iter().map(|(name, value)| (name.into(), value)));
     for (layer, mask) in masks.iter().flat_map(|Masks(masks)| masks).enumerate() {
         tensors.push((format!("mask.{layer}"), mask.detach()));
     }
@@ -103,6 +112,7 @@ fn named(network: &Mlp, adam: &Adam, masks: Option<&Masks>, epoch: Option<&Epoch
 /// What of a record does not follow from its place. Bits, for a loss may be NaN, which JSON has not.
 fn row(record: &EpochRecord) -> [f64; 5] {
     let &EpochRecord { epoch: _, pruning: _, loss, accuracy, test_loss, test_accuracy, sparsity } = record;
+    let [accuracy, test_accuracy] = [accuracy, test_accuracy].map(|share| share.unwrap_or(f64::NAN));
     [loss, accuracy, test_loss, test_accuracy, sparsity]
 }
 
@@ -130,7 +140,7 @@ impl Trainer {
     /// If there are not as many records as epochs done.
     pub fn save_checkpoint(&self, path: &Path, records: &[EpochRecord], seconds: f64) -> Result<(), InputError> {
         assert_eq!(records.len(), self.epochs_done(), "one record for each epoch done");
-        let mut tensors = named(&self.network, &self.adam, self.masks.as_ref(), self.epoch.as_ref());
+        let mut tensors = named(&self.network, &self.penalties, &self.adam, self.masks.as_ref(), self.epoch.as_ref());
         let rows: Vec<f64> = records.iter().flat_map(row).collect();
         tensors.push(("records".into(), Tensor::from_slice(&rows).view([records.len() as i64, 5])));
         let metadata = HashMap::from([
@@ -188,7 +198,8 @@ impl Trainer {
         let masks = pruning_begun.then(|| Masks::new(&self.network.weights));
         let epoch = (place.step > 0).then(|| self.begin_epoch(place.epochs_done));
 
-        let targets = named(&self.network, &adam, masks.as_ref(), epoch.as_ref());
+        let penalties = Penalties::new(self.params.penalties.clone(), &self.widths);
+        let targets = named(&self.network, &penalties, &adam, masks.as_ref(), epoch.as_ref());
         let values = targets.iter().map(|(name, target)| read(name, &target.size(), target.kind()));
         let values = values.collect::<Result<Vec<_>, _>>()?;
         let rows = read("records", &[place.epochs_done as i64, 5], Kind::Double)?;
@@ -205,6 +216,9 @@ impl Trainer {
             let [loss, accuracy, test_loss, test_accuracy, sparsity] =
                 [0, 1, 2, 3, 4].map(|column| rows.double_value(&[epoch as i64, column]));
             let pruning = epoch >= self.unpruned_epochs();
+            // no share is NaN but where there are no classes
+            let [accuracy, test_accuracy] =
+                [accuracy, test_accuracy].map(|share: f64| (!share.is_nan()).then_some(share));
             EpochRecord { epoch: epoch + 1, pruning, loss, accuracy, test_loss, test_accuracy, sparsity }
         };
         let records = (0..place.epochs_done).map(record).collect();
@@ -215,6 +229,7 @@ impl Trainer {
             }
         });
         (self.adam, self.masks, self.epoch, self.steps_done) = (adam, masks, epoch, steps_done);
+        self.penalties = penalties;
         Ok(Checkpoint { records, seconds })
     }
 }

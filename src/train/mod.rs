@@ -8,11 +8,15 @@ mod adam;
 pub mod checkpoint;
 pub mod device;
 pub mod length;
+mod normalize;
 mod phases;
 pub mod prune;
 
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Inputs, Split, Targets};
+use crate::nn::clusterable_init::{ClusterableInit, clusterable_init};
+use crate::nn::tags::Tags;
 use crate::nn::{DropoutMasks, Mlp};
+use crate::penalty::{Penalties, PenaltyParams};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
 use length::Length;
@@ -40,46 +44,71 @@ pub struct TrainParams {
     pub learning_rate: f64,
     /// Probability of dropping a hidden unit, in `[0, 1)`.
     pub dropout: f64,
-    /// Weight of Σ|w| over all weight matrices in the loss.
-    pub l1: f64,
-    /// Weight of Σw² over all weight matrices in the loss.
-    pub l2: f64,
+    /// What is added to the loss.
+    pub penalties: PenaltyParams,
+    /// Whether hidden neurons are normalised after each step (the paper's algorithm 2). Pruned weights are then held at
+    /// zero: one that moved between two choices would be multiplied by its neuron's scale, and come back huge.
+    pub normalize_neurons: bool,
+    /// How initial weights are made clusterable, if they are.
+    pub clusterable_init: Option<ClusterableInit>,
+    /// Number of tags of neurons, at least 1.
+    pub tags: usize,
+    /// Whether each epoch has its own order of the examples; else all have the data set's.
+    pub shuffle_examples: bool,
     /// How the share of pruned weights grows.
     pub pruning: PruningSchedule,
-    /// Seed of initial weights, data order and dropout, each with streams of their own.
+    /// Seed of initial weights, tags, data order and dropout, each with streams of their own.
     pub seed: u64,
 }
 
-/// Images and labels on the device.
+/// Inputs and targets on the device.
 #[derive(Debug)]
 pub struct Examples {
-    /// `(n, pixels)`, u8.
-    images: Tensor,
-    /// `(n,)`, i64.
-    labels: Tensor,
+    /// `(n, inputs)`, u8 of pixels or f32.
+    inputs: Tensor,
+    /// Classes `(n,)`, i64, or values `(n, outputs)`, f32.
+    targets: Tensor,
 }
 
 impl Examples {
     /// The first `count` examples of a split.
+    ///
+    /// # Panics
+    ///
+    /// If it has fewer.
     pub fn new(split: &Split, count: usize, device: Device) -> Self {
-        let pixels = split.height * split.width;
-        let images = Tensor::from_slice(&split.images[..count * pixels]).view([count as i64, pixels as i64]);
-        let labels = Tensor::from_slice(&split.labels[..count]).to_kind(Kind::Int64);
-        Self { images: images.to_device(device), labels: labels.to_device(device) }
+        let width = split.input_len();
+        let inputs = match &split.inputs {
+            Inputs::Pixels(pixels) => Tensor::from_slice(&pixels[..count * width]),
+            Inputs::Reals(reals) => Tensor::from_slice(&reals[..count * width]),
+        };
+        let targets = match &split.targets {
+            Targets::Classes(classes) => Tensor::from_slice(&classes[..count]).to_kind(Kind::Int64),
+            Targets::Reals { values, width } => {
+                Tensor::from_slice(&values[..count * width]).view([count as i64, *width as i64])
+            }
+        };
+        let inputs = inputs.view([count as i64, width as i64]).to_device(device);
+        Self { inputs, targets: targets.to_device(device) }
     }
 
     fn len(&self) -> i64 {
-        self.labels.size()[0]
+        self.targets.size()[0]
     }
 
-    /// Pixels / 255 `(batch, pixels)`, f32, and labels `(batch,)`.
+    fn are_classified(&self) -> bool {
+        self.targets.kind() == Kind::Int64
+    }
+
+    /// What the network is given `(batch, inputs)`, f32, and the targets.
     fn batch(&self, indices: &Tensor) -> (Tensor, Tensor) {
-        (to_unit(&self.images.index_select(0, indices)), self.labels.index_select(0, indices))
+        (to_unit(&self.inputs.index_select(0, indices)), self.targets.index_select(0, indices))
     }
 }
 
-fn to_unit(pixels: &Tensor) -> Tensor {
-    pixels.to_kind(Kind::Float) / 255.0
+/// Pixels / 255; reals as they are.
+fn to_unit(inputs: &Tensor) -> Tensor {
+    if inputs.kind() == Kind::Uint8 { inputs.to_kind(Kind::Float) / 255.0 } else { inputs.shallow_clone() }
 }
 
 /// What one epoch came to.
@@ -92,12 +121,12 @@ pub struct EpochRecord {
     /// Mean over the epoch's steps of the loss, penalties included, dropout active.
     pub loss: f64,
     /// Share of the training examples seen in the epoch that were classified rightly as they came, dropout active. Lower than the
-    /// final network's accuracy on them (the paper's "train acc." is this running value).
-    pub accuracy: f64,
-    /// Cross-entropy on the test set after the epoch.
+    /// final network's accuracy on them (the paper's "train acc." is this running value). None in a regression.
+    pub accuracy: Option<f64>,
+    /// Cross-entropy, or mean squared error, on the test set after the epoch.
     pub test_loss: f64,
-    /// Accuracy on the test set after the epoch, in `[0, 1]`.
-    pub test_accuracy: f64,
+    /// Accuracy on the test set after the epoch, in `[0, 1]`; none in a regression.
+    pub test_accuracy: Option<f64>,
     /// Share of the weights that is exactly zero.
     pub sparsity: f64,
 }
@@ -110,7 +139,10 @@ pub struct Trainer {
     prune_every: usize,
     train: Examples,
     test: Examples,
+    /// Neurons of each layer, input and output included.
+    widths: Vec<usize>,
     network: Mlp,
+    penalties: Penalties,
     adam: Adam,
     /// From the first step of the pruning phase on.
     masks: Option<Masks>,
@@ -139,7 +171,10 @@ impl Trainer {
     pub fn new(params: TrainParams, dataset: &Dataset, n_train: usize, device: Device) -> Self {
         assert!(n_train > 0 && params.batch_size > 0, "an epoch has at least one step");
         let widths = widths(&params, dataset);
-        let network = Mlp::glorot(&widths, params.seed, device);
+        let mut network = Mlp::glorot(&widths, params.seed, device);
+        if let Some(init) = params.clusterable_init {
+            clusterable_init(&mut network.weights, &Tags::draw(&widths, params.tags, params.seed), init);
+        }
         let adam = Adam::new(&network.parameters(), params.learning_rate);
         let steps_per_epoch = n_train.div_ceil(params.batch_size);
         let phases = Phases {
@@ -153,6 +188,8 @@ impl Trainer {
             train: Examples::new(&dataset.train, n_train, device),
             test: Examples::new(&dataset.test, dataset.test.len(), device),
             network,
+            penalties: Penalties::new(params.penalties.clone(), &widths),
+            widths,
             adam,
             masks: None,
             steps_done: 0,
@@ -248,7 +285,7 @@ impl Trainer {
             epoch: place.epochs_done + 1,
             pruning: place.pruning,
             loss: epoch.loss_sum.double_value(&[]) / place.steps as f64,
-            accuracy: epoch.right.double_value(&[]) / examples as f64,
+            accuracy: self.train.are_classified().then(|| epoch.right.double_value(&[]) / examples as f64),
             test_loss,
             test_accuracy,
             sparsity: prune::sparsity(&self.network.weights),
@@ -273,7 +310,9 @@ impl Trainer {
     /// Epoch `number`, from 0 and counted over both phases, before its first step.
     fn begin_epoch(&self, number: usize) -> Epoch {
         let mut order: Vec<i64> = (0..self.train.len()).collect();
-        order.shuffle(&mut stream(self.params.seed, Purpose::DataOrder, number as u64, 0));
+        if self.params.shuffle_examples {
+            order.shuffle(&mut stream(self.params.seed, Purpose::DataOrder, number as u64, 0));
+        }
         let order = Tensor::from_slice(&order).to_device(self.device);
         let zero = || Tensor::zeros([], (Kind::Double, self.device));
         Epoch { batches: order.split(self.params.batch_size as i64, 0), loss_sum: zero(), right: zero() }
@@ -281,40 +320,60 @@ impl Trainer {
 
     /// One step of Adam on a batch: its loss and the number classified rightly.
     fn descend(&mut self, indices: &Tensor, global_step: u64) -> (Tensor, Tensor) {
-        let (input, labels) = self.train.batch(indices);
+        let (input, targets) = self.train.batch(indices);
         let masks = (self.params.dropout > 0.0).then(|| {
             let widths: Vec<usize> =
                 std::iter::once(0).chain(self.network.weights.iter().map(|w| w.size()[0] as usize)).collect();
             let batch = indices.size()[0] as usize;
             DropoutMasks::draw(&widths, batch, self.params.dropout, self.params.seed, global_step, self.device)
         });
-        let logits = self.network.forward(&input, masks.as_ref());
-        let mut loss = logits.cross_entropy_for_logits(&labels);
-        if self.params.l1 > 0.0 {
-            loss = self.network.weights.iter().fold(loss, |loss, w| loss + w.abs().sum(Kind::Float) * self.params.l1);
-        }
-        if self.params.l2 > 0.0 {
-            loss =
-                self.network.weights.iter().fold(loss, |loss, w| loss + w.square().sum(Kind::Float) * self.params.l2);
-        }
+        let output = self.network.forward(&input, masks.as_ref());
+        let loss = self.penalties.add_to(loss(&output, &targets), &self.network.weights);
         let gradients = Tensor::run_backward(&[&loss], &self.network.parameters(), false, false);
         self.adam.step(&self.network.parameters(), &gradients);
-        let right = logits.detach().argmax(-1, false).eq_tensor(&labels).sum(Kind::Double);
-        (loss.detach(), right)
+        if self.params.normalize_neurons {
+            if let Some(masks) = &self.masks {
+                masks.apply(&mut self.network.weights);
+            }
+            normalize::normalize_neurons(&self.network, &mut self.adam);
+        }
+        (loss.detach(), right(&output.detach(), &targets))
     }
 
-    /// Cross-entropy and accuracy, without dropout or penalties.
-    fn evaluate(&self, examples: &Examples) -> (f64, f64) {
+    /// Loss and accuracy, if there are classes, without dropout or penalties.
+    fn evaluate(&self, examples: &Examples) -> (f64, Option<f64>) {
         const BATCH: i64 = 1000;
         tch::no_grad(|| {
-            let (mut loss, mut right) = (0.0, 0.0);
-            for (images, labels) in examples.images.split(BATCH, 0).iter().zip(examples.labels.split(BATCH, 0)) {
-                let logits = self.network.forward(&to_unit(images), None);
-                loss += logits.cross_entropy_for_logits(&labels).double_value(&[]) * labels.size()[0] as f64;
-                right += logits.argmax(-1, false).eq_tensor(&labels).sum(Kind::Double).double_value(&[]);
+            let (mut sum, mut correct) = (0.0, 0.0);
+            for (inputs, targets) in examples.inputs.split(BATCH, 0).iter().zip(examples.targets.split(BATCH, 0)) {
+                let output = self.network.forward(&to_unit(inputs), None);
+                sum += loss(&output, &targets).double_value(&[]) * targets.size()[0] as f64;
+                correct += right(&output, &targets).double_value(&[]);
             }
-            (loss / examples.len() as f64, right / examples.len() as f64)
+            let n = examples.len() as f64;
+            (sum / n, examples.are_classified().then_some(correct / n))
         })
+    }
+
+    /// The state without a run: loss and accuracy on the test set.
+    pub fn test(&self) -> (f64, Option<f64>) {
+        self.evaluate(&self.test)
+    }
+}
+
+/// Cross-entropy of logits with classes `(batch,)`, or mean squared error over examples and outputs: a scalar.
+fn loss(output: &Tensor, targets: &Tensor) -> Tensor {
+    match targets.kind() {
+        Kind::Int64 => output.cross_entropy_for_logits(targets),
+        _ => output.mse_loss(targets, tch::Reduction::Mean),
+    }
+}
+
+/// Number of examples classified rightly, f64; 0 in a regression.
+fn right(output: &Tensor, targets: &Tensor) -> Tensor {
+    match targets.kind() {
+        Kind::Int64 => output.argmax(-1, false).eq_tensor(targets).sum(Kind::Double),
+        _ => Tensor::zeros([], (Kind::Double, output.device())),
     }
 }
 
@@ -326,6 +385,8 @@ fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::penalty::decay::Decay;
+    use crate::penalty::eigenvalues::EigenSolver;
     use std::iter::from_fn;
 
     pub(super) fn dataset() -> Dataset {
@@ -342,8 +403,16 @@ mod tests {
             batch_size: 8,
             learning_rate: 3e-3,
             dropout: 0.25,
-            l1: 1e-5,
-            l2: 1e-5,
+            penalties: PenaltyParams {
+                decay: Decay { l1: 1e-5, l2: 1e-5, ..Decay::default() },
+                eigenvalues: 0.01,
+                eigenvalue_count: 2,
+                eigen_solver: EigenSolver::Auto,
+            },
+            normalize_neurons: false,
+            clusterable_init: None,
+            tags: 10,
+            shuffle_examples: true,
             pruning,
             seed: 11,
         };
@@ -372,7 +441,7 @@ mod tests {
         let mut trainer =
             Trainer::new(TrainParams { hidden: vec![64, 32], batch_size: 60, ..params }, &dataset(), 2000, Device::Cpu);
         let records = finish(&mut trainer);
-        assert!(records[0].loss > 1.5 && records[1].test_accuracy > 0.7, "{records:?}");
+        assert!(records[0].loss > 1.5 && records[1].test_accuracy > Some(0.7), "{records:?}");
         assert!(!records[1].pruning && records[2].pruning && records[1].sparsity < 1e-3);
         for weight in &trainer.network.weights {
             let kept = weight.count_nonzero(None::<i64>).int64_value(&[]);
@@ -420,7 +489,7 @@ mod tests {
                     epoch: records.len() + 1,
                     pruning,
                     loss: loss_sum.double_value(&[]) / f64::from(batches_done),
-                    accuracy: right.double_value(&[]) / examples as f64,
+                    accuracy: Some(right.double_value(&[]) / examples as f64),
                     test_loss,
                     test_accuracy,
                     sparsity: prune::sparsity(&trainer.network.weights),

@@ -1,0 +1,75 @@
+//! Networks that are trained once: runs that differ only in how they are measured have the same ones.
+//!
+//! ```text
+//! OUT/.networks/<seed of the run, 12 hexadecimal digits>     the run directory, below OUT, that has them
+//! ```
+//!
+//! The seed is a hash of the settings that concern training and of the replicate ([`super::store::seed`]). Two processes
+//! that miss each other's networks both train, and get the same.
+
+use super::grid::Run;
+use super::metrics;
+use super::settings::Settings;
+use super::store::{RunDirectory, seed};
+use crate::train::EpochRecord;
+use crate::{InputError, aside};
+use std::path::{Path, PathBuf};
+
+/// The folder in the output directory.
+pub const FOLDER: &str = ".networks";
+
+fn entry(out: &Path, run: &Run) -> PathBuf {
+    out.join(FOLDER).join(format!("{:012x}", seed(run)))
+}
+
+/// Notes that `run` has its networks, unless some run already does.
+///
+/// # Errors
+///
+/// The note cannot be written.
+pub fn note(out: &Path, run: &Run) -> Result<(), InputError> {
+    if find(out, run).is_some() {
+        return Ok(());
+    }
+    let directory = RunDirectory::new(out, run);
+    let below = directory.path().strip_prefix(out).unwrap_or(directory.path());
+    let folder = out.join(FOLDER);
+    std::fs::create_dir_all(&folder).map_err(|e| InputError::io(&folder, &e))?;
+    aside::write(&entry(out, run), below.to_string_lossy().as_bytes())
+}
+
+/// The directory of a run with the networks and metrics that `run` would have, if one is noted and still has them.
+fn find(out: &Path, run: &Run) -> Option<RunDirectory> {
+    let below = std::fs::read_to_string(entry(out, run)).ok()?;
+    let directory = RunDirectory::at(out.join(below));
+    let config = std::fs::read_to_string(directory.config()).ok()?;
+    let settings: Settings = serde_yaml::from_str(&config).ok()?;
+    let states: &[&str] = if settings.pruning_epochs.is_none() { &["unpruned"] } else { &["unpruned", "pruned"] };
+    let is_whole = settings.training_only() == run.settings().training_only()
+        && !directory.checkpoint().exists()
+        && states.iter().all(|state| directory.network(state).exists());
+    is_whole.then_some(directory)
+}
+
+/// Gives `run` the networks and metrics of a run that was trained in the same way, if there is one with `epochs` epochs:
+/// its records and name.
+///
+/// # Errors
+///
+/// A file cannot be written.
+pub fn adopt(out: &Path, run: &Run, epochs: usize) -> Result<Option<(Vec<EpochRecord>, String)>, InputError> {
+    let own = RunDirectory::new(out, run);
+    let Some(donor) = find(out, run).filter(|donor| donor.path() != own.path()) else { return Ok(None) };
+    let text = std::fs::read(donor.metrics()).unwrap_or_default();
+    let Some(records) = metrics::records(&text).filter(|records| records.len() == epochs) else { return Ok(None) };
+    for state in ["unpruned", "pruned"] {
+        let from = donor.network(state);
+        if from.exists() {
+            let bytes = std::fs::read(&from).map_err(|e| InputError::io(&from, &e))?;
+            aside::write(&own.network(state), &bytes)?;
+        }
+    }
+    aside::write(&own.metrics(), &text)?;
+    let name = donor.path().strip_prefix(out).unwrap_or(donor.path()).display().to_string();
+    Ok(Some((records, name)))
+}
