@@ -75,6 +75,7 @@ pub mod model;
 mod names;
 pub mod nn;
 pub mod penalty;
+mod npy;
 pub mod report;
 pub mod rng;
 pub mod slurm;

@@ -26,6 +26,8 @@ pub enum Purpose {
     Interruption = 7,
     /// Tags of neurons; `index` is the layer.
     Tags = 10,
+    /// Examples of generated data sets; [`crate::data::generated`] says what the other three are.
+    DataSet = 8,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

@@ -116,10 +116,11 @@ impl Observer for GridProgress {
     fn epoch(&self, run: &Run, record: &EpochRecord) {
         let mut states = self.states();
         let Some(state) = states.get_mut(&run.label()) else { return };
-        state.last = format!(
-            "loss {:.4}, accuracy {:.4}, test {:.4}, sparsity {:.3}",
-            record.loss, record.accuracy, record.test_accuracy, record.sparsity
-        );
+        let scores = match (record.accuracy, record.test_accuracy) {
+            (Some(train), Some(test)) => format!("accuracy {train:.4}, test {test:.4}"),
+            _ => format!("test loss {:.4}", record.test_loss),
+        };
+        state.last = format!("loss {:.4}, {scores}, sparsity {:.3}", record.loss, record.sparsity);
         let done = (state.done + 1).saturating_sub(state.done_at_start).max(1);
         let left = state.total.saturating_sub(state.done);
         let left = state.start.elapsed().as_secs_f64() / done as f64 * left as f64;

@@ -4,6 +4,7 @@ use super::progress::GridProgress;
 use super::{Global, signals};
 use crate::experiment::claim::holder;
 use crate::experiment::grid::{Grid, Run as GridRun, Selection, read};
+use crate::experiment::networks;
 use crate::experiment::predicate::Predicate;
 use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute};
 use crate::experiment::stop::Stop;

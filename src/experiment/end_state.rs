@@ -22,14 +22,15 @@ pub struct EndState {
     /// The measurement.
     #[serde(flatten)]
     pub measurement: Measurement,
-    /// Running accuracy of the last epoch, dropout active, in `[0, 1]` ([`EpochRecord::accuracy`]).
-    pub train_accuracy: f64,
-    /// Running loss of the last epoch.
-    pub train_loss: f64,
-    /// Accuracy on the test set, in `[0, 1]`.
-    pub test_accuracy: f64,
-    /// Cross-entropy on the test set.
-    pub test_loss: f64,
+    /// Running accuracy of the last epoch, dropout active, in `[0, 1]` ([`EpochRecord::accuracy`]); none in a regression,
+    /// or before any epoch.
+    pub train_accuracy: Option<f64>,
+    /// Running loss of the last epoch, if there was one.
+    pub train_loss: Option<f64>,
+    /// Accuracy on the test set, in `[0, 1]`; as for `train_accuracy`.
+    pub test_accuracy: Option<f64>,
+    /// Cross-entropy, or mean squared error, on the test set, after an epoch.
+    pub test_loss: Option<f64>,
     /// Share of the weights that is exactly zero.
     pub sparsity: f64,
 }
@@ -95,7 +96,7 @@ pub(super) fn end_state(
     run: &Run,
     state: &'static str,
     directory: &RunDirectory,
-    record: &EpochRecord,
+    record: Option<&EpochRecord>,
     context: &Context,
     observer: &impl Observer,
 ) -> Result<Option<EndState>, RunError> {
@@ -119,11 +120,11 @@ pub(super) fn end_state(
     measurement.timing_s.total += load;
     Ok(Some(EndState {
         measurement,
-        train_accuracy: record.accuracy,
-        train_loss: record.loss,
-        test_accuracy: record.test_accuracy,
-        test_loss: record.test_loss,
-        sparsity: record.sparsity,
+        train_accuracy: record.and_then(|record| record.accuracy),
+        train_loss: record.map(|record| record.loss),
+        test_accuracy: record.and_then(|record| record.test_accuracy),
+        test_loss: record.map(|record| record.test_loss),
+        sparsity: record.map_or(0.0, |record| record.sparsity),
     }))
 }
 

@@ -169,9 +169,9 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
             return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));
         }
-        let widths: Vec<usize> = std::iter::once(dataset.train.height * dataset.train.width)
+        let widths: Vec<usize> = std::iter::once(dataset.inputs())
             .chain(run.settings().hidden.iter().map(|width| width.get()))
-            .chain([dataset.classes])
+            .chain([dataset.outputs()])
             .collect();
         let nodes: usize = widths.iter().sum();
         let weights: usize = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();

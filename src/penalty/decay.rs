@@ -1,7 +1,7 @@
 //! Weight decay: sums of powers of single weights.
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// What L2 decay puts on the first layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

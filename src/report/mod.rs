@@ -68,13 +68,17 @@ pub struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<Figure>,
     /// Running accuracy of the last epoch.
-    pub train_accuracy: Figure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<Figure>,
     /// Accuracy on the test set.
-    pub test_accuracy: Figure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<Figure>,
     /// Running loss of the last epoch.
-    pub train_loss: Figure,
-    /// Cross-entropy on the test set.
-    pub test_loss: Figure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_loss: Option<Figure>,
+    /// Cross-entropy, or mean squared error, on the test set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<Figure>,
     /// exp of the entropy of the clusters' volume shares.
     pub effective_clusters: Figure,
     /// Newman's Q.
@@ -190,10 +194,10 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         null_sd: figure(&|s| s.measurement.null.as_ref().map(|n| n.sd), mean_only(published.map(|p| p.null_sd))),
         z_score: figure(&|s| s.measurement.z_score, mean_only(published.map(|p| p.z_score))),
         p_value: figure(&|s| s.measurement.p_value, None),
-        train_accuracy: always(&|s| s.train_accuracy, mean_only(published.map(|p| p.train_accuracy))),
-        test_accuracy: always(&|s| s.test_accuracy, mean_only(published.map(|p| p.test_accuracy))),
-        train_loss: always(&|s| s.train_loss, None),
-        test_loss: always(&|s| s.test_loss, None),
+        train_accuracy: figure(&|s| s.train_accuracy, mean_only(published.map(|p| p.train_accuracy))),
+        test_accuracy: figure(&|s| s.test_accuracy, mean_only(published.map(|p| p.test_accuracy))),
+        train_loss: figure(&|s| s.train_loss, None),
+        test_loss: figure(&|s| s.test_loss, None),
         effective_clusters: always(&|s| s.measurement.effective_clusters, None),
         modularity_q: always(&|s| s.measurement.modularity_q, None),
     })

@@ -48,6 +48,8 @@ fn replicates(condition: &Condition) -> String {
 fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
     let or_empty =
         |figure: &Option<Figure>, show: &dyn Fn(&Figure) -> String| figure.as_ref().map(show).unwrap_or_default();
+    // a regression has no accuracy
+    let score = if figures.test_accuracy.is_some() { &figures.test_accuracy } else { &figures.test_loss };
     [
         name(condition),
         state.into(),
@@ -57,8 +59,8 @@ fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
         or_empty(&figures.null_mean, &|f| mean_sd(f, 3)),
         or_empty(&figures.null_mean, &|f| published(f, 3)),
         or_empty(&figures.z_score, &|f| format!("{:+.1}", f.mean)),
-        mean_sd(&figures.test_accuracy, 4),
-        published(&figures.test_accuracy, 3),
+        or_empty(score, &|f| mean_sd(f, 4)),
+        or_empty(score, &|f| published(f, 3)),
     ]
 }
 

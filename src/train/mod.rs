@@ -378,8 +378,7 @@ fn right(output: &Tensor, targets: &Tensor) -> Tensor {
 }
 
 fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
-    let pixels = dataset.train.height * dataset.train.width;
-    std::iter::once(pixels).chain(params.hidden.iter().copied()).chain([dataset.classes]).collect()
+    std::iter::once(dataset.inputs()).chain(params.hidden.iter().copied()).chain([dataset.outputs()]).collect()
 }
 
 #[cfg(test)]

@@ -375,7 +375,7 @@ fn settings_without_a_value() {
 #[test]
 fn data_sets_that_there_are_not() {
     let work = Work::new();
-    for command in ["fetch", "show"] {
+    for command in ["fetch", "build", "show"] {
         work.expect_input_error(&["data", command, "mnits"], &["'mnits'", "did you mean 'mnist'?", "mnist-sample"]);
     }
     work.expect_input_error(
