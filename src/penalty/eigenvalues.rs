@@ -311,7 +311,6 @@ impl SymmetricOperator for Gram {
 mod tests {
     use super::*;
     use rand::Rng;
-    use std::time::Instant;
 
     fn chain(widths: &[usize], kind: Kind, seed: u64) -> Vec<Tensor> {
         let mut rng = stream(seed, Purpose::InitialWeights, 0, 0);
@@ -464,36 +463,6 @@ mod tests {
                 }
                 tch::no_grad(|| weights.iter().for_each(|w| drop(w.detach().g_mul_scalar_(1.01))));
             }
-        }
-    }
-
-    #[test]
-    fn timings() {
-        tch::set_num_threads(1);
-        for (widths, kind, solver) in [
-            (vec![49, 64, 64, 64, 10], Kind::Float, EigenSolver::Eigh),
-            (vec![49, 64, 64, 64, 10], Kind::Double, EigenSolver::Eigh),
-            (vec![49, 64, 64, 64, 10], Kind::Float, EigenSolver::Lanczos),
-            (vec![784, 256, 256, 256, 256, 10], Kind::Float, EigenSolver::Eigh),
-            (vec![784, 256, 256, 256, 256, 10], Kind::Float, EigenSolver::Lanczos),
-        ] {
-            let weights = chain(&widths, kind, 4);
-            let penalty = penalty(&weights, 3, solver);
-            let mut noise = stream(5, Purpose::InitialWeights, 0, 0);
-            let mut times = Vec::new();
-            for _ in 0..20 {
-                let start = Instant::now();
-                let (_v, _) = gradients(&penalty, &weights);
-                times.push(start.elapsed().as_secs_f64() * 1e3);
-                tch::no_grad(|| {
-                    for w in &weights {
-                        let step: Vec<f32> = (0..w.numel()).map(|_| noise.gen_range(-1e-3..1e-3)).collect();
-                        let _ = w.detach().g_add_(&Tensor::from_slice(&step).view_as(w).to_kind(kind));
-                    }
-                });
-            }
-            times.sort_by(f64::total_cmp);
-            println!("{widths:?} {kind:?} {solver:?}: {:.2} ms", times[10]);
         }
     }
 }

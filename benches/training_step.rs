@@ -1,0 +1,66 @@
+//! Milliseconds of a training step with and without each penalty: `cargo bench --bench training_step`.
+//!
+//! Steps of all variants alternate, so that whatever else the machine does meets them alike; medians, and their ratio to
+//! the step without penalty.
+
+use ncut::data::{Dataset, Split, Task};
+use ncut::experiment::settings::{Setting, Settings};
+use ncut::train::Trainer;
+use serde_json::{Value, json};
+use std::time::Instant;
+use tch::Device;
+
+const STEPS: usize = 60;
+
+fn dataset(pixels: usize) -> Dataset {
+    let split = |n: usize| {
+        let noise = |i: usize| ((i * 2_654_435_761) >> 7) as u8;
+        let labels = (0..n).map(|i| noise(i) % 10).collect();
+        Split::grey((0..n * pixels).map(noise).collect(), labels, 1, pixels)
+    };
+    Dataset { name: "noise".into(), train: split(12_800), test: split(10), task: Task::Classification { classes: 10 } }
+}
+
+fn trainer(pixels: usize, hidden: &Value, given: &[(&str, Value)]) -> Trainer {
+    let mut settings = Settings::default();
+    let always = [("hidden", hidden.clone()), ("pruning_epochs", json!(0))];
+    for (name, value) in always.iter().chain(given) {
+        Setting::read(name, value.clone()).expect("a setting").apply(&mut settings);
+    }
+    Trainer::new(settings.train_params(0), &dataset(pixels), 12_800, Device::Cpu)
+}
+
+fn main() {
+    let threads: i32 = std::env::var("NCUT_BENCH_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    tch::set_num_threads(threads);
+    let variants: Vec<(&str, Vec<(&str, Value)>)> = vec![
+        ("no penalty", vec![]),
+        ("l1", vec![("l1", json!(5e-5))]),
+        ("normalize_neurons", vec![("normalize_neurons", json!(true))]),
+        ("eigen_penalty, eigh", vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!("eigh"))]),
+        ("eigen_penalty, lanczos", vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!("lanczos"))]),
+    ];
+    for (pixels, hidden) in [(49, json!([64, 64, 64])), (784, json!([256, 256, 256, 256]))] {
+        println!("{pixels}-{hidden}-10, batch 128, {threads} threads, {STEPS} steps each");
+        let mut trainers: Vec<Trainer> =
+            variants.iter().map(|(_, given)| trainer(pixels, &hidden, given)).collect();
+        let mut times = vec![Vec::new(); trainers.len()];
+        for _ in 0..STEPS {
+            for (trainer, times) in trainers.iter_mut().zip(&mut times) {
+                let start = Instant::now();
+                trainer.step();
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        let medians: Vec<f64> = times
+            .into_iter()
+            .map(|mut times| {
+                times.sort_by(f64::total_cmp);
+                times[times.len() / 2]
+            })
+            .collect();
+        for ((name, _), median) in variants.iter().zip(&medians) {
+            println!("  {name:<24} {median:8.2} ms  {:5.2} x", median / medians[0]);
+        }
+    }
+}
