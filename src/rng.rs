@@ -24,6 +24,8 @@ pub enum Purpose {
     KMeans = 6,
     /// Moments at which a run is interrupted to test it; all are 0.
     Interruption = 7,
+    /// Random sets of neurons to silence; `index` is the cluster, shifted by 20 bits, and the set.
+    Lesion = 9,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

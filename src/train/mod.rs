@@ -72,6 +72,12 @@ impl Examples {
         self.labels.size()[0]
     }
 
+    /// All of them in order, up to `size` at a time, each as [`Examples::batch`] gives them.
+    pub(crate) fn in_order(&self, size: i64) -> impl Iterator<Item = (Tensor, Tensor)> {
+        let images = self.images.split(size, 0).into_iter();
+        images.map(|images| to_unit(&images)).zip(self.labels.split(size, 0))
+    }
+
     /// Pixels / 255 `(batch, pixels)`, f32, and labels `(batch,)`.
     fn batch(&self, indices: &Tensor) -> (Tensor, Tensor) {
         (to_unit(&self.images.index_select(0, indices)), self.labels.index_select(0, indices))
