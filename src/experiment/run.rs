@@ -115,6 +115,8 @@ pub trait Observer: Sync {
     fn measuring(&self, run: &Run, state: &str, shuffles: usize);
     /// A shuffle is done.
     fn shuffle(&self, run: &Run);
+    /// Clusters are silenced, each beside `random_sets` sets.
+    fn lesions(&self, run: &Run, state: &str, random_sets: usize);
 }
 
 /// What runs share.
@@ -137,7 +139,7 @@ impl Context {
     }
 
     /// Each data set is read once.
-    fn dataset(&self, name: &str) -> Result<Arc<Dataset>, InputError> {
+    pub(super) fn dataset(&self, name: &str) -> Result<Arc<Dataset>, InputError> {
         let mut datasets = self.datasets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(dataset) = datasets.get(name) {
             return Ok(dataset.clone());
