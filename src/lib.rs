@@ -17,7 +17,9 @@
 //!                            slurm        report ──► cli ──► main
 //! ```
 //!
-//! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`.
+//! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`. `lesion`
+//! stands beside `measure`: it tests a network of `nn` on the examples of `train`, knows of its clusters the labels alone,
+//! and is used by `experiment`.
 //!
 //! | a newcomer asks | looks in |
 //! |---|---|
@@ -28,6 +30,7 @@
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
+//! | what can a network still do without a cluster? | [`lesion`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
 //! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |
 //! | where did my result go, and what is its name? | [`experiment::store`] |
@@ -46,7 +49,7 @@
 //!
 //! # Invariants
 //!
-//! * Tensors (`tch`) stop at the graph: `nn` and `train` make them, `experiment` and `cli` pass a device on, and `model`,
+//! * Tensors (`tch`) stop at the graph: `nn`, `train` and `lesion` make them, `experiment` and `cli` pass a device on, and `model`,
 //!   `graph`, `spectral`, `stats` and `measure` never see one, so they are tested without a network. Weights are f32 in tensors, f64 from the graph on.
 //! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran.
 //! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); no generator is shared,
@@ -70,6 +73,7 @@ pub mod data;
 mod error;
 pub mod experiment;
 pub mod graph;
+pub mod lesion;
 pub mod measure;
 pub mod model;
 mod names;

@@ -180,6 +180,13 @@ pub struct Measurement {
     pub version: String,
 }
 
+impl Measurement {
+    /// Share of the total volume that the largest cluster holds, in `[1 / k, 1]`.
+    pub fn largest_share(&self) -> f64 {
+        self.volumes.iter().copied().fold(0.0, f64::max)
+    }
+}
+
 /// Why there is no measurement.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MeasureError {

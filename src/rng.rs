@@ -24,10 +24,12 @@ pub enum Purpose {
     KMeans = 6,
     /// Moments at which a run is interrupted to test it; all are 0.
     Interruption = 7,
-    /// Tags of neurons; `index` is the layer.
-    Tags = 10,
     /// Examples of generated data sets; [`crate::data::generated`] says what the other three are.
     DataSet = 8,
+    /// Random sets of neurons to silence; `index` is the cluster, shifted by 20 bits, and the set.
+    Lesion = 9,
+    /// Tags of neurons; `index` is the layer.
+    Tags = 10,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

@@ -155,4 +155,14 @@ impl Observer for GridProgress {
             bar.inc(1);
         }
     }
+
+    fn lesions(&self, run: &Run, state: &str, random_sets: usize) {
+        if let Some(bar) = self.bar(run) {
+            bar.set_style(style("{prefix} {wide_msg}"));
+            bar.set_message(format!("silencing clusters of {state}"));
+        }
+        if !self.terminal {
+            super::note(&format!("{}: silencing clusters of {state} beside {random_sets} random sets", run.label()));
+        }
+    }
 }

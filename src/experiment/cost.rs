@@ -6,6 +6,8 @@
 //! ```text
 //! training      examples · epochs · (6 W + 4 · hidden units when dropping) flops, and so much for each step
 //! clustering    n · k · starts of k-means, and edges of the eigensolver, 1 + shuffles times for each end state
+//! lesions       the test set through the layers behind a silenced one, k (1 + random sets) times for each end state, once
+//!               for a cluster in all layers and once for it in each
 //! ```
 
 use super::grid::Run;
@@ -23,6 +25,8 @@ const STEP_WEIGHT: f64 = 2.0e-9;
 /// Seconds of a clustering: for each node, cluster and start of k-means; for each edge and wanted eigenvector.
 const KMEANS: f64 = 5.0e-8;
 const EDGE: f64 = 1.0e-8;
+/// Hidden layers that a cluster has neurons in.
+const SHARE_OF_LAYERS: f64 = 0.5;
 /// Bytes of a process with libtorch loaded and nothing done.
 const BASE_BYTES: f64 = 300e6;
 
@@ -122,7 +126,9 @@ fn modelled(settings: &Settings) -> Cost {
     let clustering = |edges: f64| nodes * k * starts * KMEANS + edges * k * EDGE;
     let kept = 1.0 - f64::from(settings.final_sparsity);
     let pruned = if settings.pruning_epochs.is_none() { 0.0 } else { clustering(weights * kept) };
-    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(weights) + pruned);
+    let (lesions, lesion_bytes) = lesions(settings, &widths, dataset.test as f64);
+    let states = if settings.pruning_epochs.is_none() { 1.0 } else { 2.0 };
+    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(weights) + pruned) + states * lesions;
 
     let example_bytes = match dataset.task {
         data::Task::Classification { .. } => dataset.inputs(),
@@ -132,8 +138,26 @@ fn modelled(settings: &Settings) -> Cost {
     let memory = BASE_BYTES
         + 24.0 * weights
         + (dataset.train + dataset.test) as f64 * example_bytes as f64
-        + 2.0 * 2.0 * 16.0 * weights;
+        + 2.0 * 2.0 * 16.0 * weights
+        + lesion_bytes;
     Cost { train, measure, memory }
+}
+
+/// Seconds of the lesions of an end state, and bytes of the activations that they start from.
+fn lesions(settings: &Settings, widths: &[f64], tests: f64) -> (f64, f64) {
+    let random_sets = settings.lesions.get();
+    if random_sets == 0 {
+        return (0.0, 0.0);
+    }
+    let k = settings.clusters.get() as f64;
+    // weights from each hidden layer to the next, and what is behind that: of the first a share is computed anew
+    let sizes: Vec<f64> = widths.windows(2).skip(1).map(|pair| pair[0] * pair[1]).collect();
+    let behind = |layer: usize| sizes[layer] / k + sizes[layer + 1..].iter().sum::<f64>();
+    let weights = behind(0) + (0..sizes.len()).map(behind).sum::<f64>();
+    (
+        SHARE_OF_LAYERS * k * (1.0 + random_sets as f64) * tests * 2.0 * weights / FLOPS,
+        4.0 * tests * widths[1..].iter().sum::<f64>(),
+    )
 }
 
 /// The most memory that this process has had, in bytes, where the system says.
@@ -164,6 +188,9 @@ mod tests {
         let twice =
             modelled(&settings(&[("epochs", json!(40)), ("pruning_epochs", json!(40)), ("shuffles", json!(101))]));
         assert!((twice.train / cost.train - 2.0).abs() < 1e-9 && (twice.measure / cost.measure - 2.0).abs() < 1e-9);
+        // 12 s of lesions an end state
+        let lesions = modelled(&settings(&[("lesions", json!(20))])).measure - cost.measure;
+        assert!((15.0..50.0).contains(&lesions), "{lesions}");
         let steps = modelled(&settings(&[("epochs", json!("9380it"))]));
         assert_eq!(steps.train, cost.train);
     }

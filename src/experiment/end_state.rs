@@ -6,10 +6,12 @@ use super::settings::Settings;
 use super::shuffles::{Owner, Shuffles, folder, shard};
 use super::store::{RunDirectory, seed};
 use crate::InputError;
+use crate::lesion::{LesionParams, Lesions, lesions};
 use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing, read_network};
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::kmeans::Engine;
-use crate::train::EpochRecord;
+use crate::train::checkpoint::load_network;
+use crate::train::{EpochRecord, Examples};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -33,6 +35,9 @@ pub struct EndState {
     pub test_loss: Option<f64>,
     /// Share of the weights that is exactly zero.
     pub sparsity: f64,
+    /// What the network can do without each cluster, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lesions: Option<Lesions>,
 }
 
 /// What is to be measured of a network, and where its shuffles are kept.
@@ -92,6 +97,24 @@ fn shuffled(
     Ok(wanted.iter().all(|i| known.contains_key(i)).then_some(known))
 }
 
+/// The lesions of a network that was measured; `None` if it was asked to stop before all were done.
+fn silenced(
+    run: &Run,
+    state: &'static str,
+    directory: &RunDirectory,
+    labels: &[i64],
+    context: &Context,
+    observer: &impl Observer,
+) -> Result<Option<Lesions>, RunError> {
+    let random_sets = run.settings().lesions.get();
+    observer.lesions(run, state, random_sets);
+    let network = load_network(&directory.network(state), context.device)?;
+    let dataset = context.dataset(run.settings().dataset.as_str())?;
+    let test = Examples::new(&dataset.test, dataset.test.len(), context.device);
+    let done = || if context.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    Ok(lesions(&network, labels, &test, LesionParams { random_sets, seed: seed(run) }, done))
+}
+
 pub(super) fn end_state(
     run: &Run,
     state: &'static str,
@@ -108,8 +131,9 @@ pub(super) fn end_state(
     let clustering =
         subject.cluster().map_err(|e| RunError::Measure(directory.network(state).display().to_string(), e))?;
     let cluster = start.elapsed().as_secs_f64() - load;
+    let stopped = || log(directory, &format!("stopped by signal {} while measuring {state}", signal(context)));
     let Some(ncuts) = shuffled(run, &subject, &shuffles, &wanted, context, observer)? else {
-        log(directory, &format!("stopped by signal {} while measuring {state}", signal(context)))?;
+        stopped()?;
         return Ok(None);
     };
     let null = start.elapsed().as_secs_f64() - load - cluster;
@@ -118,6 +142,16 @@ pub(super) fn end_state(
     measurement.model = Some(model);
     measurement.timing_s.load = load;
     measurement.timing_s.total += load;
+    let lesions = match run.settings().lesions.get() {
+        0 => None,
+        _ => match silenced(run, state, directory, &measurement.labels, context, observer)? {
+            None => {
+                stopped()?;
+                return Ok(None);
+            }
+            some => some,
+        },
+    };
     Ok(Some(EndState {
         measurement,
         train_accuracy: record.and_then(|record| record.accuracy),
@@ -125,6 +159,7 @@ pub(super) fn end_state(
         test_accuracy: record.and_then(|record| record.test_accuracy),
         test_loss: record.map(|record| record.test_loss),
         sparsity: record.map_or(0.0, |record| record.sparsity),
+        lesions,
     }))
 }
 

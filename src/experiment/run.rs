@@ -8,7 +8,7 @@ use super::networks;
 use super::settings::Settings;
 use super::stop::Stop;
 use super::store::{RunDirectory, seed};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Task};
 use crate::measure::MeasureError;
 use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
@@ -116,6 +116,8 @@ pub trait Observer: Sync {
     fn measuring(&self, run: &Run, state: &str, shuffles: usize);
     /// A shuffle is done.
     fn shuffle(&self, run: &Run);
+    /// Clusters are silenced, each beside `random_sets` sets.
+    fn lesions(&self, run: &Run, state: &str, random_sets: usize);
 }
 
 /// What runs share.
@@ -138,7 +140,7 @@ impl Context {
     }
 
     /// Each data set is read once.
-    fn dataset(&self, name: &str) -> Result<Arc<Dataset>, InputError> {
+    pub(super) fn dataset(&self, name: &str) -> Result<Arc<Dataset>, InputError> {
         let mut datasets = self.datasets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(dataset) = datasets.get(name) {
             return Ok(dataset.clone());
@@ -183,6 +185,16 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
         if f64::from(*initial_sparsity) > f64::from(*final_sparsity) {
             let problem = "pruning begins with more than it ends with (final_sparsity)";
             return Err(InputError::new(place("initial_sparsity"), problem, "begin with less"));
+        }
+        if run.settings().lesions.get() > 0 && !matches!(dataset.task, Task::Classification { .. }) {
+            let problem = format!("lesions cost accuracy, and {} has no classes", dataset.name);
+            return Err(InputError::new(place("lesions"), problem, "leave it out"));
+        }
+        let side = |parity: usize| widths.iter().skip(parity).step_by(2).sum::<usize>();
+        let (count, least) = (run.settings().eigen_penalty_count.get(), side(0).min(side(1)));
+        if f64::from(run.settings().eigen_penalty) > 0.0 && count >= least {
+            let problem = format!("{count} eigenvalues of a network with {least} neurons on a side");
+            return Err(InputError::new(place("eigen_penalty_count"), problem, format!("use at most {}", least - 1)));
         }
         if run.settings().clusters.get() >= nodes {
             let problem = format!("{} clusters of a network of {nodes} neurons", run.settings().clusters.get());

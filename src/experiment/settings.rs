@@ -134,6 +134,8 @@ settings! {
     restarts: Option<Starts> = None,
     /// Eigenvalue solver of a measurement.
     solver: SolverName = SolverName::Auto,
+    /// Random sets of neurons that each cluster is compared with when it is silenced; 0 for no such test.
+    lesions: Whole = Whole(0),
 }
 
 impl Settings {
@@ -153,8 +155,8 @@ impl Settings {
 
     /// The same training with every setting of the measurement at its default: what identifies a network.
     pub fn training_only(&self) -> Settings {
-        let Settings { clusters, shuffles, null_model, restarts, solver, .. } = Settings::default();
-        Settings { clusters, shuffles, null_model, restarts, solver, ..self.clone() }
+        let Settings { clusters, shuffles, null_model, restarts, solver, lesions, .. } = Settings::default();
+        Settings { clusters, shuffles, null_model, restarts, solver, lesions, ..self.clone() }
     }
 
     /// What the trainer is given.

@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(identity(&settings("{epochs: 2, dropout: 0.5}")), identity(&settings("{dropout: 5e-1, epochs: 2}")));
         assert_eq!(identity(&settings("{epochs: 20}")), identity(&Settings::default()));
         assert_ne!(identity(&settings("{epochs: 21}")), identity(&Settings::default()));
-        assert_eq!(seed(&run("{shuffles: 7}")), seed(&run("{clusters: 4}")));
+        assert_eq!(seed(&run("{shuffles: 7, lesions: 5}")), seed(&run("{clusters: 4}")));
         assert_ne!(seed(&run("{dropout: 0.5}")), seed(&run("{}")));
         assert!(seed(&run("{}")) < 1 << 48);
     }

@@ -19,7 +19,7 @@ use crate::names::nearest;
 use serde_json::{Value, json};
 
 /// Figures of an end state that a table may show.
-pub const FIGURES: [&str; 11] = [
+pub const FIGURES: [&str; 13] = [
     "ncut",
     "null_mean",
     "null_sd",
@@ -30,7 +30,9 @@ pub const FIGURES: [&str; 11] = [
     "train_loss",
     "test_loss",
     "effective_clusters",
+    "largest_share",
     "modularity_q",
+    "functional_clusters",
 ];
 const STATES: [&str; 2] = ["unpruned", "pruned"];
 

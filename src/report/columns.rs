@@ -50,7 +50,7 @@ type EndStateOf = fn(&RunResult) -> Option<&EndState>;
 type Figure = (&'static str, Kind, fn(&EndState) -> Cell);
 
 /// What is told of an end state.
-const FIGURES: [Figure; 16] = [
+const FIGURES: [Figure; 18] = [
     ("ncut", Kind::Real, |s| Cell::Real(s.measurement.ncut)),
     ("null_mean", Kind::Real, |s| real(s.measurement.null.as_ref().map(|null| null.mean))),
     ("null_sd", Kind::Real, |s| real(s.measurement.null.as_ref().map(|null| null.sd))),
@@ -61,7 +61,9 @@ const FIGURES: [Figure; 16] = [
     ("train_loss", Kind::Real, |s| real(s.train_loss)),
     ("test_loss", Kind::Real, |s| real(s.test_loss)),
     ("effective_clusters", Kind::Real, |s| Cell::Real(s.measurement.effective_clusters)),
+    ("largest_share", Kind::Real, |s| Cell::Real(s.measurement.largest_share())),
     ("modularity_q", Kind::Real, |s| Cell::Real(s.measurement.modularity_q)),
+    ("functional_clusters", Kind::Whole, |s| s.lesions.as_ref().map_or(Cell::Empty, |l| count(l.functional))),
     ("sparsity", Kind::Real, |s| Cell::Real(s.sparsity)),
     ("nodes", Kind::Whole, |s| count(s.measurement.graph.nodes)),
     ("edges", Kind::Whole, |s| count(s.measurement.graph.edges)),

@@ -81,8 +81,13 @@ pub struct Figures {
     pub test_loss: Option<Figure>,
     /// exp of the entropy of the clusters' volume shares.
     pub effective_clusters: Figure,
+    /// Share of the total volume that the largest cluster holds.
+    pub largest_share: Figure,
     /// Newman's Q.
     pub modularity_q: Figure,
+    /// Clusters that cost more than random sets when they are silenced ([`crate::lesion::Lesions::functional`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub functional_clusters: Option<Figure>,
 }
 
 /// One condition of an experiment.
@@ -199,7 +204,9 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         train_loss: figure(&|s| s.train_loss, None),
         test_loss: figure(&|s| s.test_loss, None),
         effective_clusters: always(&|s| s.measurement.effective_clusters, None),
+        largest_share: always(&|s| s.measurement.largest_share(), None),
         modularity_q: always(&|s| s.measurement.modularity_q, None),
+        functional_clusters: figure(&|s| s.lesions.as_ref().map(|l| l.functional as f64), None),
     })
 }
 

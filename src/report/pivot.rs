@@ -131,7 +131,9 @@ impl Figures {
             "train_loss" => self.train_loss.as_ref(),
             "test_loss" => self.test_loss.as_ref(),
             "effective_clusters" => Some(&self.effective_clusters),
+            "largest_share" => Some(&self.largest_share),
             "modularity_q" => Some(&self.modularity_q),
+            "functional_clusters" => self.functional_clusters.as_ref(),
             _ => None,
         }
     }
@@ -161,7 +163,9 @@ mod tests {
             train_loss: Some(figure()),
             test_loss: Some(figure()),
             effective_clusters: figure(),
+            largest_share: figure(),
             modularity_q: figure(),
+            functional_clusters: None,
         };
         Condition {
             experiment: "e".into(),
@@ -199,6 +203,6 @@ mod tests {
     fn every_figure_of_a_section_has_a_value() {
         let figures = condition("mnist", 0.0, &[1.0]).pruned.unwrap();
         let missing: Vec<&str> = FIGURES.into_iter().filter(|name| figures.get(name).is_none()).collect();
-        assert_eq!(missing, ["null_mean", "null_sd", "z_score", "p_value"]);
+        assert_eq!(missing, ["null_mean", "null_sd", "z_score", "p_value", "functional_clusters"]);
     }
 }

@@ -96,7 +96,8 @@ pub(super) fn find(settings: &Settings) -> Option<&'static PublishedCondition> {
     let same = |condition: &&PublishedCondition| {
         condition.dataset == settings.dataset.as_str() && condition.regularisers == regularisers
     };
-    let other = |name: &String| !["dataset", "dropout", "l1", "l2"].contains(&name.as_str());
+    // what is published does not depend on lesions
+    let other = |name: &String| !["dataset", "dropout", "l1", "l2", "lesions"].contains(&name.as_str());
     if settings.non_default().keys().any(other) {
         return None;
     }

@@ -116,6 +116,43 @@ fn row(record: &EpochRecord) -> [f64; 5] {
     [loss, accuracy, test_loss, test_accuracy, sparsity]
 }
 
+/// Reads a network that [`Trainer::save_network`] wrote.
+///
+/// # Errors
+///
+/// The file cannot be read, is damaged, or holds anything but such a network: f32, layers that chain, each with its bias.
+pub fn load_network(path: &Path, device: Device) -> Result<Mlp, InputError> {
+    let bad = |problem: String| InputError::new(path.display(), problem, "train the network again");
+    let bytes = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("is damaged: {e}")))?;
+    let read = |name: &str| -> Result<Tensor, InputError> {
+        let view = file.tensor(name).map_err(|_| bad(format!("has no '{name}'")))?;
+        if view.dtype() != Dtype::F32 {
+            return Err(bad(format!("has '{name}' as {:?}, not as F32", view.dtype())));
+        }
+        let shape: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
+        let tensor = Tensor::f_from_data_size(view.data(), &shape, Kind::Float);
+        Ok(tensor.map_err(|e| bad(format!("'{name}': {e}")))?.to_device(device).set_requires_grad(true))
+    };
+    let mut network = Mlp { weights: Vec::new(), biases: Vec::new() };
+    let layers = file.len() / 2;
+    for layer in 0..layers.max(1) {
+        let [weight, bias] = ["weight", "bias"].map(|part| read(&format!("layers.{layer}.{part}")));
+        let (weight, bias) = (weight?, bias?);
+        let (shape, before) = (weight.size(), network.biases.last().map(|bias: &Tensor| bias.size()[0]));
+        if shape.len() != 2 || bias.size() != [shape[0]] || before.is_some_and(|width| width != shape[1]) {
+            let problem = format!("has a layer {layer} of weight {shape:?} and bias {:?}", bias.size());
+            return Err(bad(format!("{problem}, which does not chain")));
+        }
+        network.weights.push(weight);
+        network.biases.push(bias);
+    }
+    match file.len() == 2 * layers {
+        true => Ok(network),
+        false => Err(bad(format!("has {} tensors, not two a layer", file.len()))),
+    }
+}
+
 impl Trainer {
     /// Writes weights and biases as `layers.L.weight` `(d_out, d_in)` and `layers.L.bias`, f32.
     ///
@@ -305,6 +342,38 @@ mod tests {
                 stopped.save_checkpoint(&path, &again, 0.0).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_network_reads_back_with_its_biases_and_faults_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("network");
+        let mut trainer = start([Epochs(1), Epochs(0), Steps(3)]);
+        finish(&mut trainer);
+        trainer.save_network(&path).unwrap();
+        let network = load_network(&path, Device::Cpu).unwrap();
+        let pairs = trainer.network.parameters().into_iter().zip(network.parameters());
+        assert_eq!(pairs.map(|(a, b)| assert!(a.equal(b))).count(), 4);
+
+        let tensor = |shape: &[i64], kind| Tensor::zeros(shape, (kind, Device::Cpu));
+        for (tensors, problem) in [
+            (vec![("layers.0.weight", tensor(&[2, 3], Kind::Float))], "has no 'layers.0.bias'"),
+            (
+                vec![("layers.0.weight", tensor(&[2, 3], Kind::Float)), ("layers.0.bias", tensor(&[3], Kind::Float))],
+                "layer 0 of weight [2, 3] and bias [3], which does not chain",
+            ),
+            (
+                vec![("layers.0.weight", tensor(&[2, 3], Kind::Double)), ("layers.0.bias", tensor(&[2], Kind::Float))],
+                "as F64, not as F32",
+            ),
+        ] {
+            let tensors: Vec<_> = tensors.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
+            write(&path, &tensors, HashMap::new()).unwrap();
+            let error = load_network(&path, Device::Cpu).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        std::fs::write(&path, "{").unwrap();
+        assert!(load_network(&path, Device::Cpu).unwrap_err().to_string().contains("is damaged"));
     }
 
     /// A loss that is no number is no obstacle.

@@ -100,6 +100,12 @@ impl Examples {
         self.targets.kind() == Kind::Int64
     }
 
+    /// All of them in order, up to `size` at a time, each as [`Examples::batch`] gives them.
+    pub(crate) fn in_order(&self, size: i64) -> impl Iterator<Item = (Tensor, Tensor)> {
+        let inputs = self.inputs.split(size, 0).into_iter();
+        inputs.map(|inputs| to_unit(&inputs)).zip(self.targets.split(size, 0))
+    }
+
     /// What the network is given `(batch, inputs)`, f32, and the targets.
     fn batch(&self, indices: &Tensor) -> (Tensor, Tensor) {
         (to_unit(&self.inputs.index_select(0, indices)), self.targets.index_select(0, indices))
@@ -345,8 +351,8 @@ impl Trainer {
         const BATCH: i64 = 1000;
         tch::no_grad(|| {
             let (mut sum, mut correct) = (0.0, 0.0);
-            for (inputs, targets) in examples.inputs.split(BATCH, 0).iter().zip(examples.targets.split(BATCH, 0)) {
-                let output = self.network.forward(&to_unit(inputs), None);
+            for (inputs, targets) in examples.in_order(BATCH) {
+                let output = self.network.forward(&inputs, None);
                 sum += loss(&output, &targets).double_value(&[]) * targets.size()[0] as f64;
                 correct += right(&output, &targets).double_value(&[]);
             }

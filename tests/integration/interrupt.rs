@@ -248,6 +248,28 @@ fn shuffles_that_are_known_are_not_computed_again() {
     assert_eq!(result(&done)["pruned"]["null"]["shuffles"], wanted);
 }
 
+#[test]
+fn lesions_stop_and_are_done_again() {
+    let work = Work::new();
+    work.write(
+        "grid.yaml",
+        "experiments:
+  silenced:
+    fixed: {dataset: mnist-sample, hidden: [32], epochs: 1, pruning_epochs: 0, n_train: 256, shuffles: 0, clusters: 4, lesions: 400}
+",
+    );
+    assert!(start(&work, "alone").wait().unwrap().success());
+    let out = work.path("out");
+    let mut child = start(&work, "out");
+    assert!(wait(&mut child, || run(&out).is_some_and(|run| run.join("unpruned.safetensors").exists())));
+    send(&child, TERM);
+    assert_end(child.wait().unwrap(), TERM);
+    let text = log(&out);
+    assert!(text.lines().last().unwrap().contains("stopped by signal 15 while measuring unpruned"), "{text}");
+    assert!(start(&work, "out").wait().unwrap().success());
+    assert_same(&run(&work.path("alone")).unwrap(), &run(&out).unwrap());
+}
+
 /// A run that is stuck in long work, a single step of some seconds, stops at the second Ctrl-C.
 #[test]
 fn a_second_interrupt_ends_a_run_at_once() {

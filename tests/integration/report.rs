@@ -60,6 +60,7 @@ fn a_row_a_run_in_every_state() {
             ("pruned", "train_accuracy", "/train_accuracy"),
             ("pruned", "test_loss", "/test_loss"),
             ("pruned", "effective_clusters", "/effective_clusters"),
+            ("pruned", "largest_share", "/volumes/0"),
             ("pruned", "modularity_q", "/modularity_q"),
             ("pruned", "sparsity", "/sparsity"),
             ("pruned", "nodes", "/graph/nodes"),

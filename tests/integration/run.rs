@@ -300,6 +300,49 @@ fn a_damaged_result_is_named() {
     assert_eq!(metrics(run).len(), 4);
 }
 
+/// Each cluster beside random sets; nothing else of the result changes.
+#[test]
+fn lesions_are_added_to_a_result() {
+    let work = work_with_grid("");
+    work.ncut(&["run", "grid.yaml", "--out", "plain"]).ok();
+    let plain = runs(&work.path("plain/tiny"))["dropout=0/r0"].clone();
+    for (threads, out) in [("1", "one"), ("2", "two")] {
+        let output = work.ncut(&["run", "grid.yaml", "--set", "lesions=5", "--threads", threads, "--out", out]).ok();
+        assert!(output.stderr.contains("silencing clusters of pruned beside 5 random sets"), "{output}");
+    }
+    let [one, two] = ["one/tiny", "two/tiny"].map(|out| runs(&work.path(out))["dropout=0/r0"].clone());
+    let result_of = |run: &Path| without(&result(run), &["timing_s", "settings"]);
+    let found = result_of(&one);
+    assert_eq!(found, result_of(&two));
+    assert_eq!(without(&found, &["lesions"]), result_of(&plain));
+    assert_eq!(result(&plain)["pruned"].get("lesions"), None);
+    for state in ["unpruned", "pruned"] {
+        let (end, lesions) = (&found[state], &found[state]["lesions"]);
+        assert_eq!((&lesions["accuracy"], &lesions["random_sets"]), (&end["test_accuracy"], &json!(5)));
+        let labels = &end["labels"].as_array().unwrap()[784..800];
+        let clusters = lesions["clusters"].as_array().unwrap();
+        assert_eq!((clusters.len(), numbers(&lesions["by_class"]).len()), (3, 10));
+        for (c, lesion) in clusters.iter().enumerate() {
+            assert_eq!(lesion["neurons"], json!([labels.iter().filter(|label| **label == json!(c)).count()]));
+            assert_close(number(&lesion["drop"]), number(&lesions["accuracy"]) - number(&lesion["accuracy"]), 1e-12);
+            let rank = 6.0 * number(&lesion["p_value"]);
+            assert!((rank - rank.round()).abs() < 1e-9 && (1.0..=6.0).contains(&rank), "{lesion}");
+        }
+        // with one hidden layer, all of them is that one
+        let there = clusters.iter().filter(|lesion| lesion["neurons"] != json!([0])).cloned().collect::<Vec<_>>();
+        assert_eq!(lesions["layers"], json!([there]));
+    }
+    // results of before have no such setting, and are read
+    let mut before = result(&plain);
+    before["settings"].as_object_mut().unwrap().remove("lesions").unwrap();
+    std::fs::write(plain.join("result.json"), before.to_string()).unwrap();
+    let report = work.measured(&["report", "grid.yaml", "--out", "plain"]);
+    assert_eq!((&report[0]["n"], report[0]["pruned"].get("functional_clusters")), (&json!(1), None));
+    let report = work.measured(&["report", "grid.yaml", "--set", "lesions=5", "--out", "one"]);
+    let functional = number(&found["pruned"]["lesions"]["functional"]);
+    assert_eq!(number(&report[0]["pruned"]["functional_clusters"]["mean"]), functional);
+}
+
 /// As with `ncut run … 2>&1 | head -1`: who watches does not decide.
 #[test]
 fn runs_go_on_when_nobody_reads_their_progress() {
