@@ -33,9 +33,17 @@ fn trainer(pixels: usize, hidden: &Value, given: &[(&str, Value)]) -> Trainer {
 fn main() {
     let threads: i32 = std::env::var("NCUT_BENCH_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     tch::set_num_threads(threads);
+    let loops = |kind| vec![("loop_penalty", json!(0.01)), ("loop_penalty_kind", json!(kind))];
     let variants: Vec<(&str, Vec<(&str, Value)>)> = vec![
         ("no penalty", vec![]),
         ("l1", vec![("l1", json!(5e-5))]),
+        ("l4 and loops", vec![("l4", json!(0.05)), ("loop_penalty", json!(5e-4))]),
+        ("loop_penalty, loops-normalised", loops("loops-normalised")),
+        ("loop_penalty, trace-s4", loops("trace-s4")),
+        ("loop_penalty, volume-modules", loops("volume-modules")),
+        ("block_share", vec![("block_share", json!(1))]),
+        ("soft_ncut", vec![("soft_ncut", json!(0.1))]),
+        ("soft_modularity", vec![("soft_modularity", json!(1))]),
         ("normalize_neurons", vec![("normalize_neurons", json!(true))]),
         ("eigen_penalty, eigh", vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!("eigh"))]),
         ("eigen_penalty, lanczos", vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!("lanczos"))]),
@@ -60,7 +68,7 @@ fn main() {
             })
             .collect();
         for ((name, _), median) in variants.iter().zip(&medians) {
-            println!("  {name:<24} {median:8.2} ms  {:5.2} x", median / medians[0]);
+            println!("  {name:<32} {median:8.2} ms  {:5.2} x", median / medians[0]);
         }
     }
 }

@@ -4,9 +4,11 @@ use super::types::{
     DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, Schema, SolverName, Starts, Whole,
 };
 use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
-use crate::penalty::PenaltyParams;
+use crate::penalty::block_share::{Layers, Power};
 use crate::penalty::decay::{Decay, L2Convention};
 use crate::penalty::eigenvalues::EigenSolver;
+use crate::penalty::loops::Root;
+use crate::penalty::{LoopPenalty, PenaltyParams};
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
 use crate::train::length::Length;
@@ -96,6 +98,27 @@ settings! {
     eigen_penalty_count: Positive = Positive(3),
     /// How `eigen_penalty` is computed: `auto`, `eigh` by torch, or `lanczos`, for large networks.
     eigen_penalty_solver: EigenSolver = EigenSolver::Auto,
+    /// Weight of a count of loops, subtracted from the loss; with a target, of the square of the distance from it.
+    loop_penalty: NonNegative = NonNegative(0.0),
+    /// What `loop_penalty` counts.
+    loop_penalty_kind: LoopPenalty = LoopPenalty::Loops,
+    /// Where the square root of the counts is taken: `none`, `of-sum` or `per-pair`; not of `loops-normalised`, `trace-s4` and
+    /// `volume-modules`.
+    loop_penalty_root: Root = Root::OfSum,
+    /// The count that is aimed at; none if the more the better.
+    loop_penalty_target: Option<NonNegative> = None,
+    /// Weight of the share of |w| that joins neurons of different tags, in the loss.
+    block_share: NonNegative = NonNegative(0.0),
+    /// Matrices that `block_share` looks at: `all` or `hidden`.
+    block_share_layers: Layers = Layers::All,
+    /// What a weight counts in `block_share`: |w| (`absolute`) or w² (`square`).
+    block_share_power: Power = Power::Absolute,
+    /// Weight of the normalised cut of a learned soft partition into `tags` parts, in the loss.
+    soft_ncut: NonNegative = NonNegative(0.0),
+    /// Price on unequal volumes of the parts in `soft_ncut`.
+    soft_balance: NonNegative = NonNegative(1.0),
+    /// Weight of one minus the modularity of a learned soft partition into `tags` parts, in the loss.
+    soft_modularity: NonNegative = NonNegative(0.0),
     /// Whether hidden neurons are normalised after each step (appendix A.10); pruned weights then stay pruned.
     normalize_neurons: bool = false,
     /// Whether weights between neurons of one tag start larger and others smaller (section 4.2).
@@ -178,6 +201,16 @@ impl Settings {
                 eigenvalues: self.eigen_penalty.into(),
                 eigenvalue_count: self.eigen_penalty_count.get(),
                 eigen_solver: self.eigen_penalty_solver,
+                loops: self.loop_penalty.into(),
+                loop_penalty: self.loop_penalty_kind,
+                loop_root: self.loop_penalty_root,
+                loop_target: self.loop_penalty_target.map(f64::from),
+                block_share: self.block_share.into(),
+                block_share_layers: self.block_share_layers,
+                block_share_power: self.block_share_power,
+                soft_ncut: self.soft_ncut.into(),
+                soft_balance: self.soft_balance.into(),
+                soft_modularity: self.soft_modularity.into(),
             },
             normalize_neurons: self.normalize_neurons,
             clusterable_init: self.clusterable_init.then(|| ClusterableInit {

@@ -2,8 +2,11 @@
 
 use crate::data;
 use crate::nn::clusterable_init::TaggedLayers;
+use crate::penalty::LoopPenalty;
+use crate::penalty::block_share::{Layers, Power};
 use crate::penalty::decay::L2Convention;
 use crate::penalty::eigenvalues::EigenSolver;
+use crate::penalty::loops::Root;
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
 use crate::train::length::Length;
@@ -336,6 +339,41 @@ impl Schema for L2Convention {
 impl Schema for EigenSolver {
     fn schema() -> Value {
         words(&["auto", "eigh", "lanczos"])
+    }
+}
+
+impl Schema for LoopPenalty {
+    fn schema() -> Value {
+        words(&[
+            "loops",
+            "loops-abs",
+            "loops-nondegenerate",
+            "loops-abs-nondegenerate",
+            "butterflies",
+            "readme-literal",
+            "as-coded",
+            "loops-normalised",
+            "trace-s4",
+            "volume-modules",
+        ])
+    }
+}
+
+impl Schema for Root {
+    fn schema() -> Value {
+        words(&["none", "of-sum", "per-pair"])
+    }
+}
+
+impl Schema for Layers {
+    fn schema() -> Value {
+        words(&["all", "hidden"])
+    }
+}
+
+impl Schema for Power {
+    fn schema() -> Value {
+        words(&["absolute", "square"])
     }
 }
 

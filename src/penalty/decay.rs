@@ -1,5 +1,6 @@
 //! Weight decay: sums of powers of single weights.
 
+use super::loops::l4;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -44,7 +45,7 @@ impl Decay {
             });
         }
         if self.l4 > 0.0 {
-            loss = weights.iter().fold(loss, |loss, w| loss + w.square().square().sum(w.kind()) * self.l4);
+            loss = loss + l4(weights) * self.l4;
         }
         loss
     }

@@ -6,6 +6,7 @@
 //! | tensor | shape | there |
 //! |---|---|---|
 //! | `layers.L.weight`, `layers.L.bias` | `(d_out, d_in)`, `(d_out,)` | always; f32 |
+//! | `partition.L.logits` | `(neurons, tags)` | with a learned partition; f32 |
 //! | `first.…`, `second.…` of each of those: Adam's moments | the same | always; f32 |
 //! | `penalty.eigenvectors` | `(neurons of a side, 4)` | where a penalty starts from those of the last step; f64 |
 //! | `mask.L` | `(d_out, d_in)` | once pruning has begun; f32 |
@@ -88,9 +89,9 @@ fn named(
     masks: Option<&Masks>,
     epoch: Option<&Epoch>,
 ) -> Vec<(String, Tensor)> {
-    let names = network.parameter_names();
+    let names: Vec<String> = network.parameter_names().into_iter().chain(penalties.parameter_names()).collect();
     let parts = [
-        ("", network.parameters()),
+        ("", super::parameters(network, penalties)),
         ("first.", adam.first.iter().collect()),
         ("second.", adam.second.iter().collect()),
     ];
@@ -230,12 +231,12 @@ impl Trainer {
         let place = self.phases.at(steps_done);
         let pruning_begun = steps_done > self.phases.unpruned;
         let adam_steps = if pruning_begun { steps_done - self.phases.unpruned } else { steps_done };
-        let mut adam = Adam::new(&self.network.parameters(), self.params.learning_rate);
+        let penalties = Penalties::new(self.params.penalties.clone(), &self.tags, self.device);
+        let mut adam = Adam::new(&super::parameters(&self.network, &penalties), self.params.learning_rate);
         adam.steps = i32::try_from(adam_steps).unwrap_or(i32::MAX);
         let masks = pruning_begun.then(|| Masks::new(&self.network.weights));
         let epoch = (place.step > 0).then(|| self.begin_epoch(place.epochs_done));
 
-        let penalties = Penalties::new(self.params.penalties.clone(), &self.widths);
         let targets = named(&self.network, &penalties, &adam, masks.as_ref(), epoch.as_ref());
         let values = targets.iter().map(|(name, target)| read(name, &target.size(), target.kind()));
         let values = values.collect::<Result<Vec<_>, _>>()?;
@@ -453,13 +454,13 @@ mod tests {
             // the sums of an epoch: there amid one, not between two
             (9, Box::new(without("epoch.loss_sum")), "'epoch.loss_sum'"),
             (9, Box::new(without("epoch.right")), "'epoch.right'"),
-            (9, Box::new(set("steps_done", "7")), "15 tensors, not the 13"),
+            (9, Box::new(set("steps_done", "7")), "15 tensors, not the 23"),
             (7, Box::new(set("steps_done", "8")), "'epoch.loss_sum'"),
             // masks: there from the first step of pruning on
             (14, Box::new(set("steps_done", "15")), "'mask.0'"),
             (15, Box::new(without("mask.1")), "'mask.1'"),
-            (15, Box::new(set("steps_done", "14")), "tensors, not the 13"),
-            (9, Box::new(with("mask.0", weight())), "tensors, not the 15"),
+            (15, Box::new(set("steps_done", "14")), "tensors, not the 23"),
+            (9, Box::new(with("mask.0", weight())), "tensors, not the 25"),
             (15, Box::new(with("mask.2", weight())), "tensors, not the 17"),
             // records: one for each epoch done
             (9, Box::new(without("records")), "'records'"),
@@ -473,7 +474,7 @@ mod tests {
             (9, Box::new(with("layers.1.bias", Raw(Dtype::F32, vec![5, 2], vec![0; 40]))), "[5, 2] of F32, not [10]"),
             (9, Box::new(with("layers.1.bias", Raw(Dtype::F64, vec![10], vec![0; 80]))), "[10] of F64, not"),
             (9, Box::new(with("first.layers.1.bias", Raw(Dtype::I32, vec![10], vec![0; 40]))), "[10] of I32, not"),
-            (9, Box::new(with("layers.2.weight", weight())), "tensors, not the 15"),
+            (9, Box::new(with("layers.2.weight", weight())), "tensors, not the 25"),
         ];
         let folder = tempfile::tempdir().unwrap();
         let (_, _, paths) = checkpoints(LENGTHS[0], &folder);
@@ -526,8 +527,8 @@ mod tests {
         }
         // sizes that are not those of the data, and what they come to when they are multiplied
         let text = String::from_utf8(bytes[8..header].to_vec()).unwrap();
-        for shape in ["[8,785]", "[8,0]", "[8]", "[18446744073709551615,784]", "[4294967296,4294967296]", "[-8,784]"] {
-            let text = text.replace("[8,784]", shape);
+        for shape in ["[24,785]", "[24,0]", "[24]", "[18446744073709551615,784]", "[4294967296,4294967296]", "[-24,784]"] {
+            let text = text.replace("[24,784]", shape);
             let size = (text.len() as u64).to_le_bytes();
             assert!(load(&[&size, text.as_bytes(), &bytes[header..]].concat()).is_err(), "{shape}");
         }

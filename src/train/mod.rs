@@ -145,8 +145,7 @@ pub struct Trainer {
     prune_every: usize,
     train: Examples,
     test: Examples,
-    /// Neurons of each layer, input and output included.
-    widths: Vec<usize>,
+    tags: Tags,
     network: Mlp,
     penalties: Penalties,
     adam: Adam,
@@ -178,10 +177,12 @@ impl Trainer {
         assert!(n_train > 0 && params.batch_size > 0, "an epoch has at least one step");
         let widths = widths(&params, dataset);
         let mut network = Mlp::glorot(&widths, params.seed, device);
+        let tags = Tags::draw(&widths, params.tags, params.seed);
         if let Some(init) = params.clusterable_init {
-            clusterable_init(&mut network.weights, &Tags::draw(&widths, params.tags, params.seed), init);
+            clusterable_init(&mut network.weights, &tags, init);
         }
-        let adam = Adam::new(&network.parameters(), params.learning_rate);
+        let penalties = Penalties::new(params.penalties.clone(), &tags, device);
+        let adam = Adam::new(&parameters(&network, &penalties), params.learning_rate);
         let steps_per_epoch = n_train.div_ceil(params.batch_size);
         let phases = Phases {
             steps_per_epoch,
@@ -194,8 +195,8 @@ impl Trainer {
             train: Examples::new(&dataset.train, n_train, device),
             test: Examples::new(&dataset.test, dataset.test.len(), device),
             network,
-            penalties: Penalties::new(params.penalties.clone(), &widths),
-            widths,
+            penalties,
+            tags,
             adam,
             masks: None,
             steps_done: 0,
@@ -303,7 +304,7 @@ impl Trainer {
         let step = self.steps_done - self.phases.unpruned;
         if step == 0 {
             // The pruning phase starts with fresh moments, as a recompiled Keras model does.
-            self.adam = Adam::new(&self.network.parameters(), self.params.learning_rate);
+            self.adam = Adam::new(&parameters(&self.network, &self.penalties), self.params.learning_rate);
         }
         let weights = &mut self.network.weights;
         let masks = self.masks.get_or_insert_with(|| Masks::new(weights));
@@ -335,15 +336,19 @@ impl Trainer {
         });
         let output = self.network.forward(&input, masks.as_ref());
         let loss = self.penalties.add_to(loss(&output, &targets), &self.network.weights);
-        let gradients = Tensor::run_backward(&[&loss], &self.network.parameters(), false, false);
-        self.adam.step(&self.network.parameters(), &gradients);
+        let parameters = parameters(&self.network, &self.penalties);
+        let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
+        // weights are every other parameter of the network
+        let of_weights: Vec<&Tensor> = gradients.iter().step_by(2).take(self.network.weights.len()).collect();
+        let loss = self.penalties.add_gradients(loss.detach(), &self.network.weights, &of_weights);
+        self.adam.step(&parameters, &gradients);
         if self.params.normalize_neurons {
             if let Some(masks) = &self.masks {
                 masks.apply(&mut self.network.weights);
             }
             normalize::normalize_neurons(&self.network, &mut self.adam);
         }
-        (loss.detach(), right(&output.detach(), &targets))
+        (loss, right(&output.detach(), &targets))
     }
 
     /// Loss and accuracy, if there are classes, without dropout or penalties.
@@ -365,6 +370,11 @@ impl Trainer {
     pub fn test(&self) -> (f64, Option<f64>) {
         self.evaluate(&self.test)
     }
+}
+
+/// Everything that Adam moves: the network's parameters, then those of its penalties.
+fn parameters<'a>(network: &'a Mlp, penalties: &'a Penalties) -> Vec<&'a Tensor> {
+    network.parameters().into_iter().chain(penalties.parameters()).collect()
 }
 
 /// Cross-entropy of logits with classes `(batch,)`, or mean squared error over examples and outputs: a scalar.
@@ -390,8 +400,12 @@ fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::clusterable_init::TaggedLayers;
     use crate::penalty::decay::Decay;
+    use crate::penalty::LoopPenalty;
+    use crate::penalty::block_share::{Layers, Power};
     use crate::penalty::eigenvalues::EigenSolver;
+    use crate::penalty::loops::Root;
     use std::iter::from_fn;
 
     pub(super) fn dataset() -> Dataset {
@@ -402,7 +416,7 @@ mod tests {
     pub(super) fn small(epochs: Length, pruning_epochs: Length, every: Length) -> Trainer {
         let pruning = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every };
         let params = TrainParams {
-            hidden: vec![8],
+            hidden: vec![24],
             epochs,
             pruning_epochs,
             batch_size: 8,
@@ -412,10 +426,20 @@ mod tests {
                 decay: Decay { l1: 1e-5, l2: 1e-5, ..Decay::default() },
                 eigenvalues: 0.01,
                 eigenvalue_count: 2,
-                eigen_solver: EigenSolver::Auto,
+                eigen_solver: EigenSolver::Lanczos,
+                loops: 1e-3,
+                loop_penalty: LoopPenalty::TraceS4,
+                loop_root: Root::None,
+                loop_target: Some(3.0),
+                block_share: 0.01,
+                block_share_layers: Layers::All,
+                block_share_power: Power::Absolute,
+                soft_ncut: 0.01,
+                soft_balance: 1.0,
+                soft_modularity: 0.01,
             },
-            normalize_neurons: false,
-            clusterable_init: None,
+            normalize_neurons: true,
+            clusterable_init: Some(ClusterableInit { layers: TaggedLayers::AfterFirst, beta: 0.6 }),
             tags: 10,
             shuffle_examples: true,
             pruning,
@@ -432,7 +456,7 @@ mod tests {
     /// Weights, biases, moments and masks.
     pub(super) fn bits(trainer: &Trainer) -> Vec<Vec<u32>> {
         let masks = trainer.masks.iter().flat_map(|Masks(masks)| masks);
-        let tensors = trainer.network.parameters().into_iter().chain(&trainer.adam.first);
+        let tensors = parameters(&trainer.network, &trainer.penalties).into_iter().chain(&trainer.adam.first);
         let bits = |tensor: &Tensor| {
             let values = Vec::<f32>::try_from(tensor.detach().flatten(0, -1)).unwrap();
             values.into_iter().map(f32::to_bits).collect()
@@ -462,7 +486,8 @@ mod tests {
         for (phase, steps) in steps.into_iter().enumerate() {
             let pruning = phase == 1;
             if pruning && steps > 0 {
-                trainer.adam = Adam::new(&trainer.network.parameters(), trainer.params.learning_rate);
+                trainer.adam =
+                    Adam::new(&parameters(&trainer.network, &trainer.penalties), trainer.params.learning_rate);
                 trainer.masks = Some(Masks::new(&trainer.network.weights));
             }
             let mut step = 0;
