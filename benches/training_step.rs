@@ -50,8 +50,7 @@ fn main() {
     ];
     for (pixels, hidden) in [(49, json!([64, 64, 64])), (784, json!([256, 256, 256, 256]))] {
         println!("{pixels}-{hidden}-10, batch 128, {threads} threads, {STEPS} steps each");
-        let mut trainers: Vec<Trainer> =
-            variants.iter().map(|(_, given)| trainer(pixels, &hidden, given)).collect();
+        let mut trainers: Vec<Trainer> = variants.iter().map(|(_, given)| trainer(pixels, &hidden, given)).collect();
         let mut times = vec![Vec::new(); trainers.len()];
         for _ in 0..STEPS {
             for (trainer, times) in trainers.iter_mut().zip(&mut times) {

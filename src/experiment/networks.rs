@@ -1,4 +1,5 @@
-//! Networks that are trained once: runs that differ only in how they are measured have the same ones.
+//! Networks that are trained once: runs that differ only in how they are measured have the same ones. Runs of one identity
+//! in several experiments have the same result, too.
 //!
 //! ```text
 //! OUT/.networks/<seed of the run, 12 hexadecimal digits>     the run directory, below OUT, that has them
@@ -9,6 +10,7 @@
 
 use super::grid::Run;
 use super::metrics;
+use super::run::RunResult;
 use super::settings::Settings;
 use super::store::{RunDirectory, seed};
 use crate::train::EpochRecord;
@@ -32,10 +34,9 @@ pub fn note(out: &Path, run: &Run) -> Result<(), InputError> {
         return Ok(());
     }
     let directory = RunDirectory::new(out, run);
-    let below = directory.path().strip_prefix(out).unwrap_or(directory.path());
     let folder = out.join(FOLDER);
     std::fs::create_dir_all(&folder).map_err(|e| InputError::io(&folder, &e))?;
-    aside::write(&entry(out, run), below.to_string_lossy().as_bytes())
+    aside::write(&entry(out, run), name(out, &directory).as_bytes())
 }
 
 /// The directory of a run with the networks and metrics that `run` would have, if one is noted and still has them.
@@ -49,6 +50,22 @@ fn find(out: &Path, run: &Run) -> Option<RunDirectory> {
         && !directory.checkpoint().exists()
         && states.iter().all(|state| directory.network(state).exists());
     is_whole.then_some(directory)
+}
+
+/// The result of a run of the same settings and replicate in another experiment, as its file has it, and that run's
+/// name; `None` if there is none of this version.
+pub fn result(out: &Path, run: &Run) -> Option<(Vec<u8>, String)> {
+    let donor = find(out, run)?;
+    let bytes = std::fs::read(donor.result()).ok()?;
+    let found: RunResult = serde_json::from_slice(&bytes).ok()?;
+    let is_same = found.settings == *run.settings()
+        && found.replicate == run.replicate
+        && found.unpruned.measurement.version == crate::VERSION;
+    is_same.then(|| (bytes, name(out, &donor)))
+}
+
+fn name(out: &Path, directory: &RunDirectory) -> String {
+    directory.path().strip_prefix(out).unwrap_or(directory.path()).display().to_string()
 }
 
 /// Gives `run` the networks and metrics of a run that was trained in the same way, if there is one with `epochs` epochs:
@@ -70,6 +87,5 @@ pub fn adopt(out: &Path, run: &Run, epochs: usize) -> Result<Option<(Vec<EpochRe
         }
     }
     aside::write(&own.metrics(), &text)?;
-    let name = donor.path().strip_prefix(out).unwrap_or(donor.path()).display().to_string();
-    Ok(Some((records, name)))
+    Ok(Some((records, name(out, &donor))))
 }

@@ -267,6 +267,12 @@ fn attempted(
     if stage == Stage::Train {
         return Ok(Outcome::Done);
     }
+    if let Some((json, from)) = networks::result(&context.out, run) {
+        aside::write(&directory.result(), &json)?;
+        log(directory, &format!("the result of {from}, which is the same run"))?;
+        directory.tidy();
+        return Ok(Outcome::Done);
+    }
     let start = Instant::now();
     let mut states = Vec::new();
     for (state, record) in trained.end_states() {

@@ -69,15 +69,26 @@ mod tests {
     #[test]
     fn weights_within_a_tag_grow_and_others_shrink() {
         let tags = Tags { count: 3, of: vec![vec![0, 1], vec![1, 2, 0], vec![0, 1]] };
-        for (layers, modified) in
-            [(TaggedLayers::AfterFirst, [false, true]), (TaggedLayers::All, [true, true]), (TaggedLayers::Hidden, [false, false])]
-        {
-            let mut weights = vec![Tensor::ones([3, 2], (Kind::Float, Device::Cpu)), Tensor::ones([2, 3], (Kind::Float, Device::Cpu))];
+        for (layers, modified) in [
+            (TaggedLayers::AfterFirst, [false, true]),
+            (TaggedLayers::All, [true, true]),
+            (TaggedLayers::Hidden, [false, false]),
+        ] {
+            let mut weights = vec![
+                Tensor::ones([3, 2], (Kind::Float, Device::Cpu)),
+                Tensor::ones([2, 3], (Kind::Float, Device::Cpu)),
+            ];
             clusterable_init(&mut weights, &tags, ClusterableInit { layers, beta: 0.6 });
             for (l, weight) in weights.iter().enumerate() {
                 for (o, &out) in tags.of[l + 1].iter().enumerate() {
                     for (i, &input) in tags.of[l].iter().enumerate() {
-                        let factor = if !modified[l] { 1.0 } else if out == input { 1.8 } else { 0.6 };
+                        let factor = if !modified[l] {
+                            1.0
+                        } else if out == input {
+                            1.8
+                        } else {
+                            0.6
+                        };
                         assert!((weight.double_value(&[o as i64, i as i64]) - factor).abs() < 1e-6, "{layers:?}");
                     }
                 }

@@ -233,9 +233,7 @@ impl Blocks {
             .collect();
         let own: Vec<Tensor> = u.iter().map(|u| u.square().matmul(theta)).collect();
         (0..self.blocks.len())
-            .map(|l| {
-                own[l + 1].unsqueeze(1) + own[l].unsqueeze(0) - 2.0 * u[l + 1].matmul(&u[l].tr())
-            })
+            .map(|l| own[l + 1].unsqueeze(1) + own[l].unsqueeze(0) - 2.0 * u[l + 1].matmul(&u[l].tr()))
             .collect()
     }
 }

@@ -156,7 +156,7 @@ pub fn conditions(records: &[RunRecord]) -> Vec<Condition> {
 /// `group` is not empty.
 fn condition(group: &[&RunRecord]) -> Condition {
     let run = &group[0].run;
-    let published = published::find(run.settings());
+    let published = |state| published::find(run.settings(), state);
     let done: Vec<&RunResult> = group.iter().filter_map(|record| record.result.as_ref()).collect();
     let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
     let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
@@ -173,8 +173,8 @@ fn condition(group: &[&RunRecord]) -> Condition {
         running: count(Status::Running),
         failed: count(Status::Failed),
         partial: count(Status::Partial),
-        unpruned: figures(&unpruned, published.map(|p| &p.unpruned)),
-        pruned: figures(&pruned, published.map(|p| &p.pruned)),
+        unpruned: figures(&unpruned, published("unpruned")),
+        pruned: figures(&pruned, published("pruned")),
     }
 }
 
@@ -182,49 +182,50 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
     if states.is_empty() {
         return None;
     }
-    let figure = |value: &dyn Fn(&EndState) -> Option<f64>, published: Option<(f64, Option<f64>)>| {
+    let runs = published.map_or(1.0, |p| p.runs);
+    // both a mean and its standard deviation, where there is one
+    type Theirs = fn(&Published) -> (Option<f64>, Option<f64>);
+    let theirs = |of: Theirs| published.map(of).and_then(|(mean, sd)| Some((mean?, sd, runs)));
+    let figure = |value: &dyn Fn(&EndState) -> Option<f64>, of: Theirs| {
         let values: Vec<f64> = states.iter().filter_map(|state| value(state)).collect();
-        (values.len() == states.len()).then(|| Figure::new(values, published))
+        (values.len() == states.len()).then(|| Figure::new(values, theirs(of)))
     };
-    let always = |value: &dyn Fn(&EndState) -> f64, published| {
-        Figure::new(states.iter().map(|state| value(state)).collect(), published)
+    let always = |value: &dyn Fn(&EndState) -> f64, of: Theirs| {
+        Figure::new(states.iter().map(|state| value(state)).collect(), theirs(of))
     };
-    let mean_only = |value: Option<f64>| value.map(|mean| (mean, None));
+    let none: Theirs = |_| (None, None);
     Some(Figures {
-        ncut: always(&|s| s.measurement.ncut, published.map(|p| (p.ncut, Some(p.ncut_sd)))),
-        null_mean: figure(
-            &|s| s.measurement.null.as_ref().map(|n| n.mean),
-            published.map(|p| (p.null_mean, Some(p.null_mean_sd))),
-        ),
-        null_sd: figure(&|s| s.measurement.null.as_ref().map(|n| n.sd), mean_only(published.map(|p| p.null_sd))),
-        z_score: figure(&|s| s.measurement.z_score, mean_only(published.map(|p| p.z_score))),
-        p_value: figure(&|s| s.measurement.p_value, None),
-        train_accuracy: figure(&|s| s.train_accuracy, mean_only(published.map(|p| p.train_accuracy))),
-        test_accuracy: figure(&|s| s.test_accuracy, mean_only(published.map(|p| p.test_accuracy))),
-        train_loss: figure(&|s| s.train_loss, None),
-        test_loss: figure(&|s| s.test_loss, None),
-        effective_clusters: always(&|s| s.measurement.effective_clusters, None),
-        largest_share: always(&|s| s.measurement.largest_share(), None),
-        modularity_q: always(&|s| s.measurement.modularity_q, None),
-        functional_clusters: figure(&|s| s.lesions.as_ref().map(|l| l.functional as f64), None),
+        ncut: always(&|s| s.measurement.ncut, |p| (Some(p.ncut), p.ncut_sd)),
+        null_mean: figure(&|s| s.measurement.null.as_ref().map(|n| n.mean), |p| (p.null_mean, p.null_mean_sd)),
+        null_sd: figure(&|s| s.measurement.null.as_ref().map(|n| n.sd), |p| (p.null_sd, None)),
+        z_score: figure(&|s| s.measurement.z_score, |p| (p.z_score, None)),
+        p_value: figure(&|s| s.measurement.p_value, none),
+        train_accuracy: figure(&|s| s.train_accuracy, |p| (p.train_accuracy, None)),
+        test_accuracy: figure(&|s| s.test_accuracy, |p| (p.test_accuracy, None)),
+        train_loss: figure(&|s| s.train_loss, |p| (p.train_loss, None)),
+        test_loss: figure(&|s| s.test_loss, |p| (p.test_loss, None)),
+        effective_clusters: always(&|s| s.measurement.effective_clusters, none),
+        largest_share: always(&|s| s.measurement.largest_share(), none),
+        modularity_q: always(&|s| s.measurement.modularity_q, none),
+        functional_clusters: figure(&|s| s.lesions.as_ref().map(|l| l.functional as f64), none),
     })
 }
 
 impl Figure {
-    /// `published` is the mean and, where known, the standard deviation over [`published::RUNS`] runs.
-    fn new(values: Vec<f64>, published: Option<(f64, Option<f64>)>) -> Self {
+    /// `published` is the mean, the standard deviation, where known, and the number of runs.
+    fn new(values: Vec<f64>, published: Option<(f64, Option<f64>, f64)>) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
         let sd = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
         let difference_se = match (sd, published) {
-            (Some(sd), Some((theirs, Some(their_sd)))) => {
-                let variance = sd.powi(2) / n + their_sd.powi(2) / published::RUNS;
+            (Some(sd), Some((theirs, Some(their_sd), runs))) => {
+                let variance = sd.powi(2) / n + their_sd.powi(2) / runs;
                 Some((mean - theirs) / variance.sqrt())
             }
             _ => None,
         };
-        Self { mean, sd, values, published: published.map(|(mean, _)| mean), difference_se }
+        Self { mean, sd, values, published: published.map(|(mean, _, _)| mean), difference_se }
     }
 }
 
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn figures_have_the_sample_sd_and_the_difference_in_standard_errors() {
-        let figure = Figure::new(vec![1.0, 2.0, 3.0], Some((5.0, Some(5f64.sqrt()))));
+        let figure = Figure::new(vec![1.0, 2.0, 3.0], Some((5.0, Some(5f64.sqrt()), 5.0)));
         assert_eq!((figure.mean, figure.sd), (2.0, Some(1.0)));
         let difference = figure.difference_se.expect("both standard deviations are known");
         assert!((difference + 3.0 / (1.0f64 / 3.0 + 1.0).sqrt()).abs() < 1e-14);

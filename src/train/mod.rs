@@ -401,9 +401,9 @@ fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::nn::clusterable_init::TaggedLayers;
-    use crate::penalty::decay::Decay;
     use crate::penalty::LoopPenalty;
     use crate::penalty::block_share::{Layers, Power};
+    use crate::penalty::decay::Decay;
     use crate::penalty::eigenvalues::EigenSolver;
     use crate::penalty::loops::Root;
     use std::iter::from_fn;

@@ -41,9 +41,10 @@ pub(super) fn normalize_neurons(network: &Mlp, adam: &mut Adam) {
             // parameters come as weight 0, bias 0, weight 1, …
             let [w, b, next] = [2 * layer, 2 * layer + 1, 2 * layer + 2];
             let shrink = &alive / &divisor;
-            for (moments, grow, shrink) in
-                [(&mut adam.first, divisor.shallow_clone(), shrink.shallow_clone()), (&mut adam.second, divisor.square(), shrink.square())]
-            {
+            for (moments, grow, shrink) in [
+                (&mut adam.first, divisor.shallow_clone(), shrink.shallow_clone()),
+                (&mut adam.second, divisor.square(), shrink.square()),
+            ] {
                 let _ = moments[w].g_mul_(&grow.unsqueeze(1));
                 let _ = moments[b].g_mul_(&grow);
                 let _ = moments[next].g_mul_(&shrink.unsqueeze(0));

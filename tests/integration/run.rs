@@ -379,3 +379,40 @@ fn processes_share_a_grid() {
         assert!(names(&run).iter().all(|name| !name.starts_with("attempt-") && !name.starts_with('.')), "{name}");
     }
 }
+
+/// Experiments that train alike share networks; those that are the same runs share results.
+#[test]
+fn networks_are_trained_once_and_results_made_once() {
+    let work = Work::new();
+    let fixed = FIXED.trim_end_matches('}');
+    let text = format!(
+        "experiments:\n  first:\n    fixed: {FIXED}\n  other-k:\n    fixed: {fixed}, clusters: 4}}\n  again:\n    fixed: {FIXED}\n"
+    )
+    .replace("clusters: 3, clusters: 4", "clusters: 4");
+    work.write("grid.yaml", text);
+    work.ncut(&["run", "grid.yaml", "--jobs", "1"]).ok();
+    let of = |experiment: &str| -> PathBuf {
+        let experiment = work.path("runs").join(experiment);
+        let condition = names(&experiment).into_iter().find(|name| experiment.join(name).is_dir()).unwrap();
+        experiment.join(condition).join("r0")
+    };
+    let [first, other, again] = ["first", "other-k", "again"].map(of);
+    for run in [&other, &again] {
+        for file in ["unpruned.safetensors", "pruned.safetensors", "metrics.jsonl"] {
+            assert_eq!(std::fs::read(run.join(file)).unwrap(), std::fs::read(first.join(file)).unwrap(), "{file}");
+        }
+    }
+    let log = |run: &Path| std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log(&other).contains("the networks of first/"), "{}", log(&other));
+    assert!(log(&again).contains("the result of first/"), "{}", log(&again));
+    assert_eq!(result(&again), result(&first));
+    assert_eq!(result(&other)["unpruned"]["clusters"], 4);
+    assert_eq!(number(&result(&other)["timing_s"]["train"]), 0.0);
+
+    // what another had is not needed any more
+    std::fs::remove_dir_all(work.path("runs/first")).unwrap();
+    let before = modified(&again);
+    work.ncut(&["run", "grid.yaml", "--jobs", "1"]).ok();
+    assert_eq!(modified(&again), before);
+    assert_eq!(without(&result(&of("first")), &["timing_s"])["unpruned"]["ncut"], result(&again)["unpruned"]["ncut"]);
+}
