@@ -1,0 +1,302 @@
+//! Four-node loops: the seed's penalty, as meant, as written and as run.
+//!
+//! A layered network has no triangles; its smallest loops have four nodes, either one, two and one in three consecutive
+//! layers, or two and two in consecutive layers (butterflies). The seed, *Learning modularity from scratch* (AI-RG,
+//! 2018), reinforces the former:
+//!
+//! ```text
+//! loss + a · (Σ W⁴ − c · √loops),   a = 0.05, c = 0.01
+//! ```
+//!
+//! Everything here is a sum over a chain's layers or consecutive pairs of them; `W` `(n, h)` is a layer and `V` `(h, m)` the
+//! next, `(d_in, d_out)`, the transposes of the tensors. More loops were to make a network modular, so a loss *subtracts*
+//! these. They do not: without other losses, Σ W⁴ − c √loops is least at equal |W| of rank one, which is one module.
+
+use super::closed_walks::normalised_blocks;
+use tch::Tensor;
+
+/// Which loops are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoopKind {
+    /// `Σ_ijkl W_ij W_ik V_jl V_kl = ‖WV‖_F²`: what the README means. Includes j = k, an edge pair walked forth and back.
+    /// Signed, so paths cancel.
+    Loops,
+    /// The same of `|W|` and `|V|`: of the graph.
+    LoopsAbs,
+    /// `‖WV‖_F² − Σ_j ‖W_·j‖² ‖V_j·‖²`: j ≠ k alone. May be negative.
+    LoopsNondegenerate,
+    /// The same of `|W|` and `|V|`.
+    LoopsAbsNondegenerate,
+    /// `Σ_{i≠a, j≠k} B_ij B_ik B_aj B_ak = ‖BᵀB‖_F² − Σ_j ‖B_·j‖⁴ − Σ_i ‖B_i·‖⁴ + Σ B⁴` of each layer, `B = |W|`: the other
+    /// smallest loops, which the README overlooks.
+    Butterflies,
+    /// `Σ_ijkl W_ij W_ik V_jl V_jl = Σ_i (Σ_k W_ik) (Σ_j W_ij ‖V_j·‖²)`: the README's formulas to the letter, last index
+    /// mistyped. k occurs once, so this counts no loops.
+    ReadmeLiteral,
+    /// `vec(Mᵀ) · vec(M)`, `M = WV`, `vec` row by row: what the seed's `run.py` computes. Its
+    /// `tensordot(M, M, axes=[[1, 0], [0, 1]])` asks for `Σ M_ab M_ba`, and TensorFlow 1.x flattens without comparing
+    /// sizes. So unrelated entries are paired, unless M is square (`tr M²`) or has one row (`‖WV‖_F²`). May be negative.
+    AsCoded,
+    /// `‖P Q‖_F²`, `P` and `Q` the blocks of `D^-1/2 A D^-1/2` ([`normalised_blocks`]): half of what these walks add to
+    /// tr(S⁴). Not the seed's. Unlike the others it is scale-free and does increase with the number of modules.
+    LoopsNormalised,
+}
+
+/// Where the square root is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// Nowhere.
+    None,
+    /// `√(Σ loops)`, as in `run.py`.
+    OfSum,
+    /// `Σ √loops`, a root for each pair of layers (for butterflies, each layer).
+    PerPair,
+}
+
+/// Loops of a chain, `weights` `(d_out, d_in)` each, any float kind; a scalar of that kind, to be increased.
+///
+/// The sum over consecutive pairs of layers; over single layers for butterflies. 0 if there are none.
+///
+/// # Deviations
+///
+/// The root of a count of 0 or less is 0 and has no gradient there; `run.py` then gives NaN. (Where the loops without j = k, or the
+/// butterflies, cancel to nothing, rounding may leave a small positive count, and the root a steep slope.) `run.py` sums over the pairs
+/// (1, 2) and (3, 4) of its four layers and skips (2, 3), whose shapes differ by the flattening.
+pub fn loops(weights: &[Tensor], kind: LoopKind, root: Root) -> Tensor {
+    let pairs = |weights: &[Tensor], count: &dyn Fn(&Tensor, &Tensor) -> Tensor| -> Vec<Tensor> {
+        weights.windows(2).map(|pair| count(&pair[0], &pair[1])).collect()
+    };
+    let absolute = || weights.iter().map(Tensor::abs).collect::<Vec<_>>();
+    let counts = match kind {
+        LoopKind::Loops => pairs(weights, &all_loops),
+        LoopKind::LoopsAbs => pairs(&absolute(), &all_loops),
+        LoopKind::LoopsNondegenerate => pairs(weights, &nondegenerate),
+        LoopKind::LoopsAbsNondegenerate => pairs(&absolute(), &nondegenerate),
+        LoopKind::Butterflies => weights.iter().map(butterflies).collect(),
+        LoopKind::ReadmeLiteral => pairs(weights, &readme_literal),
+        LoopKind::AsCoded => pairs(weights, &as_coded),
+        LoopKind::LoopsNormalised => pairs(&normalised_blocks(weights), &all_loops),
+    };
+    let zero = Tensor::zeros([], (weights[0].kind(), weights[0].device()));
+    match root {
+        Root::None => counts.iter().fold(zero, |sum, count| sum + count),
+        Root::OfSum => positive_root(&counts.iter().fold(zero, |sum, count| sum + count)),
+        Root::PerPair => counts.iter().fold(zero, |sum, count| sum + positive_root(count)),
+    }
+}
+
+/// `Σ w⁴` over all layers: the seed's weight decay, which keeps the loops bounded.
+pub fn l4(weights: &[Tensor]) -> Tensor {
+    let zero = Tensor::zeros([], (weights[0].kind(), weights[0].device()));
+    weights.iter().fold(zero, |sum, weight| sum + sum_of_squares(&weight.square()))
+}
+
+fn positive_root(count: &Tensor) -> Tensor {
+    let positive = count.gt(0.0);
+    // the root's slope at 0 is infinite, so what is not positive must not get into it
+    count.where_self(&positive, &count.ones_like()).sqrt() * positive.to_kind(count.kind())
+}
+
+fn sum_of_squares(x: &Tensor) -> Tensor {
+    x.square().sum(x.kind())
+}
+
+/// Of tensors: `w` is Wᵀ `(h, n)`, `v` is Vᵀ `(m, h)`, and `v.matmul(w)` is (WV)ᵀ; as in the others.
+fn all_loops(w: &Tensor, v: &Tensor) -> Tensor {
+    sum_of_squares(&v.matmul(w))
+}
+
+fn nondegenerate(w: &Tensor, v: &Tensor) -> Tensor {
+    all_loops(w, v) - squares(w, 1).dot(&squares(v, 0))
+}
+
+/// Squared norms along a dimension.
+fn squares(x: &Tensor, dim: i64) -> Tensor {
+    x.square().sum_dim_intlist(dim, false, x.kind())
+}
+
+fn butterflies(w: &Tensor) -> Tensor {
+    let (rows, columns) = (w.size()[0], w.size()[1]);
+    // the smaller of the two matrices with the same norm
+    let gram = if rows < columns { w.abs().matmul(&w.abs().tr()) } else { w.abs().tr().matmul(&w.abs()) };
+    let degenerate = sum_of_squares(&squares(w, 0)) + sum_of_squares(&squares(w, 1));
+    sum_of_squares(&gram) - degenerate + sum_of_squares(&w.square())
+}
+
+fn readme_literal(w: &Tensor, v: &Tensor) -> Tensor {
+    w.sum_dim_intlist(0i64, false, w.kind()).dot(&w.tr().mv(&squares(v, 0)))
+}
+
+fn as_coded(w: &Tensor, v: &Tensor) -> Tensor {
+    let m = v.matmul(w);
+    m.flatten(0, -1).dot(&m.tr().flatten(0, -1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{adjacency, array, arrays, assert_close, assert_gradient, cases};
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use LoopKind::*;
+    use ndarray::Array2;
+    use rand::Rng;
+    use tch::{Device, Kind};
+
+    /// `Σ term(W_ij, W_ik, V_jl, V_kl, V_jl)` over i, l and the j, k that count.
+    fn four_indices(w: &Array2<f64>, v: &Array2<f64>, equal: bool, term: impl Fn([f64; 5]) -> f64) -> f64 {
+        let mut sum = 0.0;
+        for i in 0..w.nrows() {
+            for j in 0..w.ncols() {
+                for k in (0..w.ncols()).filter(|k| equal || *k != j) {
+                    for l in 0..v.ncols() {
+                        sum += term([w[[i, j]], w[[i, k]], v[[j, l]], v[[k, l]], v[[j, l]]]);
+                    }
+                }
+            }
+        }
+        sum
+    }
+
+    /// As TensorFlow 1.x evaluates the ill-formed tensordot: transpose, flatten, multiply.
+    fn tensordot(w: &Array2<f64>, v: &Array2<f64>) -> f64 {
+        let m = w.dot(v);
+        let left: Vec<f64> = (0..m.ncols()).flat_map(|b| m.column(b).to_vec()).collect();
+        let right: Vec<f64> = (0..m.nrows()).flat_map(|a| m.row(a).to_vec()).collect();
+        left.iter().zip(&right).map(|(x, y)| x * y).sum()
+    }
+
+    fn brute_butterflies(b: &Array2<f64>) -> f64 {
+        let mut sum = 0.0;
+        for (i, a) in (0..b.nrows()).flat_map(|i| (0..b.nrows()).map(move |a| (i, a))).filter(|(i, a)| i != a) {
+            for (j, k) in (0..b.ncols()).flat_map(|j| (0..b.ncols()).map(move |k| (j, k))).filter(|(j, k)| j != k) {
+                sum += (b[[i, j]] * b[[i, k]] * b[[a, j]] * b[[a, k]]).abs();
+            }
+        }
+        sum
+    }
+
+    /// The counts of each pair of layers, or layer.
+    fn brute(weights: &[Tensor], kind: LoopKind) -> Vec<f64> {
+        let loops = |[a, b, c, d, _]: [f64; 5]| a * b * c * d;
+        let absolute = |[a, b, c, d, _]: [f64; 5]| (a * b * c * d).abs();
+        let arrays = match kind {
+            LoopsNormalised => {
+                // the blocks of D^-1/2 A D^-1/2, cut from the whole matrix
+                let a = adjacency(weights);
+                let degrees: Vec<f64> = a.rows().into_iter().map(|row| row.sum()).collect();
+                let s = Array2::from_shape_fn(a.dim(), |(i, j)| {
+                    if a[[i, j]] > 0.0 { a[[i, j]] / (degrees[i] * degrees[j]).sqrt() } else { 0.0 }
+                });
+                let mut first = 0;
+                let block = |w: Array2<f64>| {
+                    let second = first + w.nrows();
+                    let block = s.slice(ndarray::s![first..second, second..second + w.ncols()]).to_owned();
+                    first = second;
+                    block
+                };
+                arrays(weights).into_iter().map(block).collect()
+            }
+            _ => arrays(weights),
+        };
+        match kind {
+            Butterflies => arrays.iter().map(brute_butterflies).collect(),
+            _ => (arrays.windows(2))
+                .map(|pair| match kind {
+                    Loops | LoopsNormalised => four_indices(&pair[0], &pair[1], true, loops),
+                    LoopsAbs => four_indices(&pair[0], &pair[1], true, absolute),
+                    LoopsNondegenerate => four_indices(&pair[0], &pair[1], false, loops),
+                    LoopsAbsNondegenerate => four_indices(&pair[0], &pair[1], false, absolute),
+                    ReadmeLiteral => four_indices(&pair[0], &pair[1], true, |[a, b, c, _, d]| a * b * c * d),
+                    AsCoded => tensordot(&pair[0], &pair[1]),
+                    Butterflies => unreachable!("above"),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn closed_forms_are_the_sums_over_four_indices() {
+        let kinds = [
+            Loops,
+            LoopsAbs,
+            LoopsNondegenerate,
+            LoopsAbsNondegenerate,
+            Butterflies,
+            ReadmeLiteral,
+            AsCoded,
+            LoopsNormalised,
+        ];
+        let mut negative = 0;
+        for (case, weights) in cases().iter().enumerate() {
+            for kind in kinds {
+                let counts = brute(weights, kind);
+                let root = |x: f64| if x > 0.0 { x.sqrt() } else { 0.0 };
+                negative += counts.iter().filter(|x| **x < -1e-12).count();
+                let sum: f64 = counts.iter().sum();
+                for (place, expected) in [
+                    (Root::None, sum),
+                    (Root::OfSum, root(sum)),
+                    (Root::PerPair, counts.iter().copied().map(root).sum()),
+                ] {
+                    let what = format!("case {case}, {kind:?}, {place:?}");
+                    // the root of a count of 0 is that of its rounding, and has no derivative
+                    if place == Root::None || counts.iter().all(|x| x.abs() > 1e-12) {
+                        assert_close(&loops(weights, kind, place), expected, &what);
+                        assert_gradient(|w| loops(w, kind, place), weights, &what);
+                    }
+                }
+            }
+            assert_close(&l4(weights), arrays(weights).iter().flatten().map(|w| w.powi(4)).sum(), "l4");
+            assert_gradient(l4, weights, "l4");
+        }
+        assert!(negative > 0, "no case has a negative count");
+    }
+
+    #[test]
+    fn roots_of_nothing_have_no_gradient() {
+        let zeros: Vec<Tensor> =
+            (0..3).map(|_| Tensor::zeros([3, 3], (Kind::Double, Device::Cpu)).set_requires_grad(true)).collect();
+        for kind in [Loops, LoopsNondegenerate, Butterflies, AsCoded, LoopsNormalised] {
+            for root in [Root::OfSum, Root::PerPair] {
+                let value = loops(&zeros, kind, root);
+                let gradients = Tensor::run_backward(&[&value], &zeros.iter().collect::<Vec<_>>(), false, false);
+                assert_eq!(value.double_value(&[]), 0.0);
+                assert!(gradients.iter().all(|g| array(g).iter().all(|g| *g == 0.0)), "{kind:?}");
+            }
+        }
+    }
+
+    /// The seed's network as initialised: true loops ≈ 2,000, of which 1,910 in the dense layers, and what its code says
+    /// instead: 29 to 138 in plots and emulations; Σ w⁴ 462.6 to 464.6.
+    #[test]
+    fn the_seeds_network() {
+        let layer = |index: u64, shape: [i64; 2], taps: usize, fourth: &mut f64| {
+            let mut rng = stream(0, Purpose::InitialWeights, index, 0);
+            let mut weight = || {
+                // Box and Muller's method; what is further out than two deviations is drawn again
+                loop {
+                    let (u, v): (f64, f64) = (1.0 - rng.r#gen::<f64>(), rng.r#gen());
+                    let z = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
+                    if z.abs() < 2.0 {
+                        *fourth += (0.1 * z).powi(4);
+                        return 0.1 * z;
+                    }
+                }
+            };
+            let reduced: Vec<f32> =
+                (0..shape[0] * shape[1]).map(|_| (0..taps).map(|_| weight()).sum::<f64>() as f32).collect();
+            Tensor::from_slice(&reduced).view(shape)
+        };
+        let mut fourth = 0.0;
+        let convolutions = [layer(0, [32, 1], 25, &mut fourth), layer(1, [64, 32], 25, &mut fourth)];
+        let dense = [layer(2, [1024, 3136], 1, &mut fourth), layer(3, [10, 1024], 1, &mut fourth)];
+        let count = |weights, kind| loops(weights, kind, Root::None).double_value(&[]);
+        let (first, second) = (count(&convolutions, Loops), count(&dense, Loops));
+        assert!((second - 1910.0).abs() < 60.0 && (first + second - 2000.0).abs() < 120.0, "{first} {second}");
+        assert!((count(&convolutions, AsCoded) - first).abs() < 1e-3 * first);
+        assert!(count(&dense, AsCoded).abs() < 70.0 && (29.0..=138.0).contains(&(first + count(&dense, AsCoded))));
+        assert!((fourth - 463.6).abs() < 1.0, "{fourth}");
+        let in_f32 = l4(&dense).double_value(&[]);
+        assert!((in_f32 - 456.2).abs() < 1.0, "{in_f32}");
+    }
+}

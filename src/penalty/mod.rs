@@ -1,0 +1,28 @@
+//! Penalties on the weights of a chain of layers that make, or are said to make, a network clusterable.
+//!
+//! Pure functions of tensors: `weights` are one tensor a layer, `(d_out, d_in)` as PyTorch has them, of any float kind and on
+//! any device; the value is a scalar that is differentiable with respect to them. What a loss does with it (coefficient,
+//! sign, when) is the caller's. `W` `(n, h)` and `V` `(h, m)` are consecutive layers as `(d_in, d_out)`, `A` is the graph of the
+//! whole chain with `|W|` for edges, `d` its degrees, `S = D^-1/2 A D^-1/2`, `P_l` its blocks.
+//!
+//! | penalty | formula | source | cost | what it does |
+//! |---|---|---|---|---|
+//! | `eigenvalues` | mean of λ_2, …, λ_{1+m} of I − S | Filan et al. 2021, A.9 | an eigensolver | less n-cut by shedding crumbs: one part keeps 85–91 % of the volume |
+//! | [`loops`](loops::LoopKind::Loops) | −‖WV‖_F², −√ of it | the seed's README, corrected | one product a pair | one dense module: with [`l4`](loops::l4), equal \|W\| of rank one; more n-cut |
+//! | [`loops`](loops::LoopKind::LoopsAbs) of \|W\|, [without j = k](loops::LoopKind::LoopsNondegenerate), [butterflies](loops::LoopKind::Butterflies) | there | ours | the same | the same |
+//! | [`readme-literal`](loops::LoopKind::ReadmeLiteral) | −Σ W_ij W_ik V_jl V_jl | the README, to the letter | passes | no loops; nothing about modules |
+//! | [`as-coded`](loops::LoopKind::AsCoded) | −vec(Mᵀ) · vec(M), M = WV | the seed's `run.py` | one product a pair | pairs unrelated entries; the seed's curves are of it |
+//! | [`l4`](loops::l4) | Σ W⁴ | the seed | passes | spreads weight evenly: against modules |
+//! | [`loops_normalised`](closed_walks::loops_normalised) | −2 Σ ‖P_l P_{l+1}‖_F² | ours | one product a pair | less n-cut; overshoots without a target |
+//! | [`effective_modules`](closed_walks::effective_modules) | (tr(S⁴) / 2 − K)² | ours | three products a pair | less n-cut, most of it by crumbs |
+//! | [`volume_modules`](closed_walks::volume_modules) | (exp I − K)², I of the two ends of a path | ours | one product a pair, a logarithm an entry | crumbs count by volume, and grow: without data, parts of nearly equal volume |
+//!
+//! What the last column says of networks was found on MNIST, 7 × 7 and full size; for the loops and `volume_modules` without data.
+//!
+//! The n-cut of k parts has one term a part whatever its size, so whatever lowers it most cheaply makes crumbs. Judge a penalty by
+//! volume shares and Newman's Q ([`Partition`](crate::spectral::ncut::Partition)) and by what the parts do.
+
+pub mod closed_walks;
+#[cfg(test)]
+mod fixtures;
+pub mod loops;
