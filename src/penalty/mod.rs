@@ -17,8 +17,11 @@
 //! | [`effective_modules`](closed_walks::effective_modules) | (tr(S⁴) / 2 − K)² | ours | three products a pair | less n-cut, most of it by crumbs |
 //! | [`volume_modules`](closed_walks::volume_modules) | (exp I − K)², I of the two ends of a path | ours | one product a pair, a logarithm an entry | crumbs count by volume, and grow: without data, parts of nearly equal volume |
 //! | [`BlockShare`](block_share::BlockShare) | mean of Σ_{tags differ} \|W\|^p / Σ \|W\|^p | ours; with the paper's clusterable initialisation | passes: a sixth of a step | balanced parts that matter, at the control's accuracy |
+//! | [`soft_ncut`](soft_partition::soft_ncut) | Σ cut_k / vol_k + b (K Σ (vol_k / vol)² − 1) | after Nazi et al. 2019 | products with K columns | tags are learned; crumbs cost b |
+//! | [`soft_modularity`](soft_partition::soft_modularity) | 1 − Q of shares | after Tsitsulin et al. 2023 | products with K columns | tags are learned; Q asks for balance |
 //!
-//! What the last column says of networks was found on MNIST, 7 × 7 and full size; for the loops and `volume_modules` without data.
+//! What the last column says of networks was found on MNIST, 7 × 7 and full size; for the loops and `volume_modules` without
+//! data; that of the soft partitions is what the formulas say.
 //!
 //! The n-cut of k parts has one term a part whatever its size, so whatever lowers it most cheaply makes crumbs. Judge a penalty by
 //! volume shares and Newman's Q ([`Partition`](crate::spectral::ncut::Partition)) and by what the parts do.
@@ -28,3 +31,4 @@ pub mod closed_walks;
 #[cfg(test)]
 mod fixtures;
 pub mod loops;
+pub mod soft_partition;
