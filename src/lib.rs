@@ -74,6 +74,7 @@ pub mod measure;
 pub mod model;
 mod names;
 pub mod nn;
+mod npy;
 pub mod report;
 pub mod rng;
 pub mod slurm;

@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::{assemble, node_count, weight};
 use crate::InputError;
 use crate::model::{Archive, Dtype, NpyHeader};
+use crate::npy;
 
 /// Members are shorter than this without ZIP64; a margin is left for the header.
 const ZIP64_FROM: usize = (u32::MAX - 1024) as usize;
@@ -154,16 +155,9 @@ fn member(
         Dtype::Int(_) => "<i8",
         _ => "<f8",
     };
-    let extents: String = shape.iter().map(|extent| format!("{extent},")).collect();
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
-    // The data begin at a multiple of 64 bytes, behind 10 of magic and a line break.
-    header += &" ".repeat((64 - (10 + header.len() + 1) % 64) % 64);
-    header.push('\n');
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(large);
     zip.start_file(format!("{name}.npy"), options)?;
-    zip.write_all(b"\x93NUMPY\x01\x00")?;
-    zip.write_all(&(header.len() as u16).to_le_bytes())?;
-    zip.write_all(header.as_bytes())?;
+    zip.write_all(&npy::header(descr, shape))?;
     let mut buffered = io::BufWriter::with_capacity(1 << 16, zip);
     for byte in bytes {
         buffered.write_all(&[byte])?;
