@@ -27,6 +27,7 @@
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
+//! | which data sets are there, and how are the generated ones made? | [`data`], [`data::generated`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
 //! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |

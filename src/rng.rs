@@ -24,6 +24,8 @@ pub enum Purpose {
     KMeans = 6,
     /// Moments at which a run is interrupted to test it; all are 0.
     Interruption = 7,
+    /// Examples of generated data sets; [`crate::data::generated`] says what the other three are.
+    DataSet = 8,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

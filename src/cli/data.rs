@@ -2,7 +2,10 @@
 
 use super::{Global, print, write_json};
 use crate::data::fetch::{Outcome, Progress, fetch};
-use crate::data::{Origin, catalogue, contact_sheet::contact_sheet, load};
+use crate::data::{
+    Description, Origin, Task, catalogue, contact_sheet::contact_sheet, contact_sheet::target_maps,
+    describe, load,
+};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +26,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// Download a data set and check it
+    /// Download a data set, or what it is generated from, and check it
     Fetch {
         /// Its name
         name: String,
@@ -31,7 +34,7 @@ enum Command {
         #[arg(long, value_name = "DIR|URL")]
         from: Option<String>,
     },
-    /// Write a picture of samples, a row a class
+    /// Write a picture of samples, a row a class; of functions, a map each
     Show {
         /// Its name
         name: String,
@@ -51,14 +54,19 @@ impl Data {
                 for info in catalogue(&dir) {
                     let d = info.description;
                     let state = match (d.origin, info.present) {
-                        (Origin::Shipped, _) => "shipped",
-                        (Origin::Fetched, true) => "here",
-                        (Origin::Fetched, false) => "to fetch",
+                        (Origin::Shipped, _) => "shipped".into(),
+                        (Origin::Fetched, true) => "here".into(),
+                        (Origin::Fetched, false) => "to fetch".into(),
+                        (Origin::Generated, true) => "generated".into(),
+                        (Origin::Generated, false) => format!("needs {}", info.missing.join(", ")),
                     };
                     let size = format!("{} + {}", d.train, d.test);
                     text.push_str(&format!(
-                        "{:<15} {state:<9} {size:<15} {}x{}  {} ({})\n",
-                        d.name, d.height, d.width, d.what, d.licence
+                        "{:<20} {state:<19} {size:<15} {:<8} {} ({})\n",
+                        d.name,
+                        shape(&d),
+                        d.what,
+                        d.licence
                     ));
                 }
                 print(&text)?;
@@ -71,7 +79,11 @@ impl Data {
                 };
                 let report = fetch(name, &dir, from.as_deref(), &mut show)?;
                 if report.files.is_empty() {
-                    print(&format!("{name} is part of the program: there is nothing to fetch\n"))?;
+                    let why = match describe(name)?.origin {
+                        Origin::Generated => "generated when it is used",
+                        _ => "part of the program",
+                    };
+                    print(&format!("{name} is {why}: there is nothing to fetch\n"))?;
                 }
                 for file in &report.files {
                     let what = match &file.outcome {
@@ -87,10 +99,34 @@ impl Data {
             Command::Show { name, output } => {
                 let dataset = load(name, &dir)?;
                 let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.png")));
-                contact_sheet(&dataset.train, 10, dataset.classes).write_png(&path)?;
-                print(&format!("{}: the first 10 training images of each class\n", path.display()))?;
+                let (picture, what) = match dataset.task {
+                    Task::Classification { classes } => {
+                        let sheet = contact_sheet(&dataset.train, 10, classes);
+                        // small images are seen better so
+                        let sheet = sheet.enlarged((SHOWN / dataset.train.height).max(1));
+                        (sheet, "the first 10 training images of each class".to_string())
+                    }
+                    Task::Regression { outputs } => {
+                        let what = format!("{outputs} targets over inputs from -2 to 2; grey is 0, white the largest");
+                        (target_maps(&dataset.train, 32).enlarged(2), what)
+                    }
+                };
+                picture.write_png(&path)?;
+                print(&format!("{}: {what}\n", path.display()))?;
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Least height that an image is shown with, in pixels.
+const SHOWN: usize = 28;
+
+/// What a network is given, and how many functions it learns.
+fn shape(d: &Description) -> String {
+    match d.task {
+        Task::Classification { .. } if d.channels > 1 => format!("{}x{}x{}", d.channels, d.height, d.width),
+        Task::Classification { .. } => format!("{}x{}", d.height, d.width),
+        Task::Regression { outputs } => format!("{} to {outputs}", d.inputs()),
     }
 }

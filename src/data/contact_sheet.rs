@@ -1,9 +1,9 @@
-//! A picture of samples of a data set.
+//! Pictures of data sets: samples of each class, or maps of functions.
 
 use std::io::BufWriter;
 use std::path::Path;
 
-use super::Split;
+use super::{Inputs, Split, Targets};
 use crate::InputError;
 use crate::aside::Aside;
 
@@ -25,34 +25,107 @@ pub struct ContactSheet {
 }
 
 /// The first `per_class` images of each class, as they come in `split`: class `c` of `classes` in row `c`, 1 pixel
-/// apart.
+/// apart. Of several channels the first is shown; of reals, 1 is white.
+///
+/// # Panics
+///
+/// If `split` has no classes.
 ///
 /// ```
 /// use ncut::data::{contact_sheet::contact_sheet, load};
 ///
 /// let sample = load("mnist-sample", "".as_ref())?;
-/// let sheet = contact_sheet(&sample.train, 12, sample.classes);
+/// let sheet = contact_sheet(&sample.train, 12, sample.outputs());
 /// assert_eq!((sheet.width, sheet.height), (12 * 29 + 1, 10 * 29 + 1));
 /// # Ok::<(), ncut::InputError>(())
 /// ```
 pub fn contact_sheet(split: &Split, per_class: usize, classes: usize) -> ContactSheet {
-    let (row_step, column_step) = (split.height + GAP, split.width + GAP);
-    let (width, height) = (per_class * column_step + GAP, classes * row_step + GAP);
-    let mut pixels = vec![GAP_GREY; width * height];
+    let labels = split.classes().expect("a split with classes");
+    let mut sheet = ContactSheet::empty([classes, per_class], [split.height, split.width]);
     for class in 0..classes {
-        let of_class = (0..split.len()).filter(|&i| usize::from(split.labels[i]) == class);
+        let of_class = (0..split.len()).filter(|&i| usize::from(labels[i]) == class);
         for (place, i) in of_class.take(per_class).enumerate() {
-            let left = GAP + place * column_step;
-            for (y, row) in split.image(i).chunks_exact(split.width).enumerate() {
-                let start = (GAP + class * row_step + y) * width + left;
-                pixels[start..start + split.width].copy_from_slice(row);
-            }
+            sheet.put([class, place], [split.height, split.width], &grey(split, i));
         }
     }
-    ContactSheet { width, height, pixels }
+    sheet
+}
+
+/// Grey values of the first channel of image `i`.
+fn grey(split: &Split, i: usize) -> Vec<u8> {
+    let start = i * split.input_len();
+    let place = start..start + split.height * split.width;
+    match &split.inputs {
+        Inputs::Pixels(pixels) => pixels[place].to_vec(),
+        Inputs::Reals(reals) => reals[place].iter().map(|value| (value * 255.0).round() as u8).collect(),
+    }
+}
+
+/// Cells of a map, a side.
+const MAP: usize = 24;
+
+/// Where a map ends: inputs from −2 to 2 in both directions.
+const MAP_END: f32 = 2.0;
+
+/// A map of each target over the plane of two inputs, `columns` in a row: the first input to the right, the second
+/// upwards, each from −2 to 2 in 24 cells.
+///
+/// A cell is the mean of the target over the examples in it. Zero is mid-grey, and so is a cell without an example;
+/// white and black are the largest absolute value of the target, the way there by its square root.
+///
+/// # Panics
+///
+/// If `split` is no regression of two inputs, or `columns` is 0.
+pub fn target_maps(split: &Split, columns: usize) -> ContactSheet {
+    let (Inputs::Reals(inputs), Targets::Reals { values, width: outputs }) = (&split.inputs, &split.targets) else {
+        panic!("a regression");
+    };
+    assert_eq!(split.input_len(), 2, "inputs in a plane");
+    let mut cells = vec![Vec::new(); MAP * MAP];
+    for (i, point) in inputs.chunks_exact(2).enumerate() {
+        let [x, y] = [0, 1].map(|axis| (point[axis] + MAP_END) / (2.0 * MAP_END) * MAP as f32);
+        let inside = 0.0..MAP as f32;
+        if inside.contains(&x) && inside.contains(&y) {
+            cells[(MAP - 1 - y as usize) * MAP + x as usize].push(i);
+        }
+    }
+    let mut sheet = ContactSheet::empty([outputs.div_ceil(columns), columns], [MAP, MAP]);
+    for output in 0..*outputs {
+        let mean = |examples: &Vec<usize>| {
+            let sum: f32 = examples.iter().map(|i| values[i * outputs + output]).sum();
+            sum / examples.len().max(1) as f32
+        };
+        let means: Vec<f32> = cells.iter().map(mean).collect();
+        let largest = means.iter().fold(f32::MIN_POSITIVE, |largest, mean| largest.max(mean.abs()));
+        let grey = |mean: &f32| (127.5 + 127.5 * mean.signum() * (mean.abs() / largest).sqrt()) as u8;
+        let map: Vec<u8> = means.iter().map(grey).collect();
+        sheet.put([output / columns, output % columns], [MAP, MAP], &map);
+    }
+    sheet
 }
 
 impl ContactSheet {
+    /// Room for `rows` × `columns` images of one size.
+    fn empty([rows, columns]: [usize; 2], [height, width]: [usize; 2]) -> Self {
+        let (height, width) = (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP);
+        Self { width, height, pixels: vec![GAP_GREY; width * height] }
+    }
+
+    /// Puts an image into its place; all have the same size.
+    fn put(&mut self, [row, column]: [usize; 2], [height, width]: [usize; 2], image: &[u8]) {
+        let corner = (GAP + row * (height + GAP)) * self.width + GAP + column * (width + GAP);
+        for (y, line) in image.chunks_exact(width).enumerate() {
+            self.pixels[corner + y * self.width..][..width].copy_from_slice(line);
+        }
+    }
+
+    /// Each pixel as a square of `factor` × `factor`, gaps too.
+    pub fn enlarged(&self, factor: usize) -> Self {
+        let (width, height) = (self.width * factor, self.height * factor);
+        let at = |i: usize| self.pixels[i / width / factor * self.width + i % width / factor];
+        Self { width, height, pixels: (0..width * height).map(at).collect() }
+    }
+
     /// Writes the picture as PNG, 8 bits of grey a pixel, in place of any file of that name.
     ///
     /// # Errors
@@ -88,7 +161,7 @@ mod tests {
 
     /// Three images of 1 × 2 pixels: classes 1, 0, 1.
     fn split() -> Split {
-        Split { images: vec![1, 2, 3, 4, 5, 6], labels: vec![1, 0, 1], height: 1, width: 2 }
+        Split::grey(vec![1, 2, 3, 4, 5, 6], vec![1, 0, 1], 1, 2)
     }
 
     #[test]
@@ -106,6 +179,41 @@ mod tests {
         ]);
         assert_eq!(contact_sheet(&split(), 1, 2).width, 4);
         assert_eq!(contact_sheet(&split(), 0, 0).pixels, [G]);
+    }
+
+    #[test]
+    fn reals_are_scaled_and_pixels_enlarged() {
+        let split = Split { inputs: Inputs::Reals(vec![0.0, 0.2, 0.6, 1.0, 0.4, 0.8]), ..split() };
+        let sheet = contact_sheet(&split, 1, 1);
+        assert_eq!(sheet.pixels[5..7], [153, 255]);
+        let twice = sheet.enlarged(2);
+        assert_eq!((twice.width, twice.height), (8, 6));
+        for (i, pixel) in twice.pixels.iter().enumerate() {
+            assert_eq!(*pixel, sheet.pixels[i / 8 / 2 * 4 + i % 8 / 2]);
+        }
+    }
+
+    #[test]
+    fn maps_have_axes_and_signs() {
+        // (x, y) and the targets x, y and 0 at the four corners and off the map
+        let points = [[-1.99, -1.99], [1.99, -1.99], [-1.99, 1.99], [1.99, 1.99], [9.0, 9.0]];
+        let split = Split {
+            inputs: Inputs::Reals(points.concat()),
+            targets: Targets::Reals { values: points.iter().flat_map(|[x, y]| [*x, *y, 0.0]).collect(), width: 3 },
+            channels: 1,
+            height: 1,
+            width: 2,
+        };
+        let sheet = target_maps(&split, 2);
+        assert_eq!((sheet.width, sheet.height), (2 * 25 + 1, 2 * 25 + 1));
+        let corners = |row: usize, column: usize| {
+            let at = |y: usize, x: usize| sheet.pixels[(1 + row * 25 + y) * 51 + 1 + column * 25 + x];
+            [at(0, 0), at(0, 23), at(23, 0), at(23, 23), at(12, 12)]
+        };
+        assert_eq!(corners(0, 0), [0, 255, 0, 255, 127]);
+        assert_eq!(corners(0, 1), [255, 255, 0, 0, 127]);
+        assert_eq!(corners(1, 0), [127; 5]);
+        assert_eq!(corners(1, 1), [GAP_GREY; 5]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub enum Progress<'a> {
 pub struct FetchReport {
     /// The folder of the data set.
     pub dir: PathBuf,
-    /// Its files; none for a data set that is shipped with the program.
+    /// Its files, or those that it is generated from; none for a data set that needs none.
     pub files: Vec<FetchedFile>,
 }
 
@@ -85,7 +85,8 @@ pub enum Outcome {
     },
 }
 
-/// Brings the files of the data set `name` into the folder of that name in `data_dir`.
+/// Brings the files of the data set `name` into the folder of that name in `data_dir`; of one that is generated, those of
+/// its parents into theirs.
 ///
 /// They come from the public mirrors in turn or, where `from` is given, from that folder or address (`http://`,
 /// `https://`) alone: in it or in `from/<name>`, compressed or not, or in a root of torchvision. Each is written aside,
@@ -105,7 +106,13 @@ pub fn fetch(
     let dir = data_dir.join(name);
     match source(name)?.collection() {
         Some(collection) => Fetch { sources: Sources::new(collection, from)?, dir, progress }.files(&collection.files),
-        None => Ok(FetchReport { dir, files: Vec::new() }),
+        None => {
+            let mut files = Vec::new();
+            for parent in source(name)?.description().parents {
+                files.extend(fetch(parent, data_dir, from, progress)?.files);
+            }
+            Ok(FetchReport { dir, files })
+        }
     }
 }
 
@@ -574,7 +581,7 @@ mod tests {
         let Some(from) = super::super::full_sets() else { return };
         let to = tempfile::tempdir().unwrap();
         fetch("mnist", to.path(), from.to_str(), &mut |_| {}).unwrap();
-        assert!(MNIST.is_present(to.path()));
+        assert!(MNIST.missing(to.path()).is_empty());
         // the other set from the folder of this one
         let mnist = to.path().join("mnist").display().to_string();
         let error = fetch("fashion-mnist", to.path(), Some(&mnist), &mut |_| {}).unwrap_err();

@@ -97,7 +97,7 @@ pub(super) fn parse_split(
         let problem = format!("label {i} is {}, expected 0 to {}", classes_found[i], classes - 1);
         return Err(InputError::new(labels.0, problem, remedy));
     }
-    Ok(Split { images: pixels, labels: classes_found, height: shape[1], width: shape[2] })
+    Ok(Split::grey(pixels, classes_found, shape[1], shape[2]))
 }
 
 impl<'a> Source<'a> {
@@ -227,8 +227,8 @@ mod tests {
     fn plain_and_gzip_read_the_same() {
         let split = parse(&images(), &labels()).unwrap();
         assert_eq!((split.len(), split.height, split.width), (2, 2, 3));
-        assert_eq!(split.image(1), [6, 7, 8, 9, 10, 255]);
-        assert_eq!(split.labels, [9, 0]);
+        assert_eq!(split.pixels().unwrap()[6..], [6, 7, 8, 9, 10, 255]);
+        assert_eq!(split.classes().unwrap(), [9, 0]);
         assert_eq!(parse(&gzip(&images()), &gzip(&labels())).unwrap(), split);
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::published::{PublishedFile, md5_of};
-use super::{Dataset, Description, Origin, Source, Split, fetch_command, idx};
+use super::{Dataset, Description, Origin, Source, Split, Task, fetch_command, idx};
 use crate::InputError;
 
 /// A published data set of four IDX files.
@@ -26,14 +26,16 @@ pub static MNIST: Collection = Collection {
         what: "handwritten digits, grey",
         train: 60_000,
         test: 10_000,
+        channels: 1,
         height: 28,
         width: 28,
-        classes: 10,
+        task: Task::Classification { classes: 10 },
         licence: "usually stated as CC BY-SA 3.0",
         citation: "Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits; \
                    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner (1998), Gradient-based learning applied to document \
                    recognition, Proceedings of the IEEE 86(11), 2278-2324",
         origin: Origin::Fetched,
+        parents: &[],
     },
     mirrors: &["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"],
     torchvision: "MNIST/raw",
@@ -52,13 +54,15 @@ pub static FASHION_MNIST: Collection = Collection {
         what: "pictures of clothes, grey",
         train: 60_000,
         test: 10_000,
+        channels: 1,
         height: 28,
         width: 28,
-        classes: 10,
+        task: Task::Classification { classes: 10 },
         licence: "MIT",
         citation: "H. Xiao, K. Rasul, R. Vollgraf (2017), Fashion-MNIST: a Novel Image Dataset for Benchmarking \
                    Machine Learning Algorithms, arXiv:1708.07747",
         origin: Origin::Fetched,
+        parents: &[],
     },
     mirrors: &[
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
@@ -98,8 +102,8 @@ impl Source for Collection {
         &self.description
     }
 
-    fn is_present(&self, data_dir: &Path) -> bool {
-        self.locate(data_dir).is_ok()
+    fn missing(&self, data_dir: &Path) -> Vec<&'static str> {
+        if self.locate(data_dir).is_ok() { Vec::new() } else { vec![self.description.name] }
     }
 
     /// Reads the four files. Checksums of the images are left to `fetch`; what is told apart here is what is cheap:
@@ -107,10 +111,10 @@ impl Source for Collection {
     /// in the same format is taken as it is.
     fn load(&self, data_dir: &Path) -> Result<Dataset, InputError> {
         let paths = self.locate(data_dir)?;
-        let Description { name, classes, .. } = self.description;
+        let Description { name, task, .. } = self.description;
         let remedy = format!("fetch it again with {}", fetch_command(name, data_dir));
-        let train = idx::read_split(&paths[0], &paths[1], classes, &remedy)?;
-        let test = idx::read_split(&paths[2], &paths[3], classes, &remedy)?;
+        let train = idx::read_split(&paths[0], &paths[1], task.outputs(), &remedy)?;
+        let test = idx::read_split(&paths[2], &paths[3], task.outputs(), &remedy)?;
         if (train.len(), test.len()) == (self.description.test, self.description.train) {
             let problem =
                 format!("holds {} training and {} test images: the two are exchanged", train.len(), test.len());
@@ -130,7 +134,7 @@ impl Source for Collection {
                 return Err(InputError::new(path.display(), problem, remedy));
             }
         }
-        Ok(Dataset { name: name.into(), train, test, classes })
+        Ok(Dataset { name: name.into(), train, test, task })
     }
 
     fn collection(&self) -> Option<&'static Collection> {
@@ -162,7 +166,7 @@ impl Collection {
     /// files of the two apart, so they are easily mistaken for each other.
     fn other_with_labels(&self, split: &Split, file: usize) -> Option<&'static str> {
         let header = [0x0801, split.len() as u32].map(u32::to_be_bytes).concat();
-        let md5 = md5_of([&header[..], &split.labels]);
+        let md5 = md5_of([&header[..], split.classes().unwrap_or_default()]);
         let others = [&MNIST, &FASHION_MNIST].into_iter().filter(|c| c.description.name != self.description.name);
         others.filter(|c| c.files[file].content_md5 == md5).map(|c| c.description.name).next()
     }
@@ -252,13 +256,14 @@ mod tests {
         for (collection, mean, sd) in [(&MNIST, 0.1307, 0.3081), (&FASHION_MNIST, 0.2860, 0.3530)] {
             let train = collection.load(&dir).unwrap().train;
             let mut counts = [0.0; 256];
-            train.images.iter().for_each(|&p| counts[usize::from(p)] += 1.0 / train.images.len() as f64);
+            let pixels = train.pixels().unwrap();
+            pixels.iter().for_each(|&p| counts[usize::from(p)] += 1.0 / pixels.len() as f64);
             let moment = |power| (0..256).map(|p| counts[p] * (p as f64 / 255.0).powi(power)).sum::<f64>();
             let found = moment(1);
             let found_sd = (moment(2) - found * found).sqrt();
             assert!((found - mean).abs() < 5e-5 && (found_sd - sd).abs() < 5e-5, "{found} {found_sd}");
             // the smallest class of MNIST is the digit 5, with 5,421 training images; Fashion-MNIST is balanced
-            let smallest = (0..10).map(|c| train.labels.iter().filter(|&&l| l == c).count()).min();
+            let smallest = (0..10).map(|c| train.classes().unwrap().iter().filter(|&&l| l == c).count()).min();
             assert_eq!(smallest, Some(if collection.description.name == "mnist" { 5421 } else { 6000 }));
         }
     }

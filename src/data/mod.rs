@@ -1,12 +1,13 @@
-//! Data sets: images with labels, and where they come from.
+//! Data sets: examples with their targets, and where they come from.
 //!
 //! [`load`] gives one by name, [`catalogue`] says what there is, [`fetch::fetch`] downloads what must be downloaded.
 //!
-//! To add a data set: a file here with a type that implements `Source`, and a line in `SOURCES`; all messages and lists
-//! follow. One that is generated reads its parents with [`load`].
+//! To add a data set: a file here with a type that implements `Source` and a line in `SOURCES`; all messages and lists
+//! follow. One that is computed, from others or from a seed alone, is a [`generated::Generated`].
 
 pub mod contact_sheet;
 pub mod fetch;
+pub mod generated;
 pub mod idx;
 pub mod mnist;
 pub mod sample;
@@ -22,54 +23,137 @@ use serde::Serialize;
 pub use published::PublishedFile;
 
 use crate::InputError;
+use generated::Generated;
 use mnist::Collection;
 
-/// Grey images with a class each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What networks are given, shape `(n, channels, height, width)` in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inputs {
+    /// 0 to 255, as stored in the source; a network is given pixels / 255.
+    Pixels(Vec<u8>),
+    /// A network is given them as they are.
+    Reals(Vec<f32>),
+}
+
+/// What networks are to answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// Class of each example, shape `(n,)`, counted from 0.
+    Classes(Vec<u8>),
+    /// Values of each example, shape `(n, width)` in row-major order.
+    Reals {
+        /// All of them.
+        values: Vec<f32>,
+        /// Values of one example, at least 1.
+        width: usize,
+    },
+}
+
+/// Examples: inputs with their targets.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// Pixels, `(n, height, width)` in row-major order, 0 to 255 as stored in the source.
-    pub images: Vec<u8>,
-    /// Class of each image, shape `(n,)`, counted from 0.
-    pub labels: Vec<u8>,
-    /// Rows of an image, in pixels.
+    /// `(n, channels, height, width)`.
+    pub inputs: Inputs,
+    /// One, or one row, for each input.
+    pub targets: Targets,
+    /// Channels of an image; 1 of grey ones.
+    pub channels: usize,
+    /// Rows of an image, in pixels; 1 where inputs are no images.
     pub height: usize,
-    /// Columns of an image, in pixels.
+    /// Columns of an image, in pixels; the length of inputs that are no images.
     pub width: usize,
 }
 
 impl Split {
-    /// Number of images, `n`.
+    /// Grey images `(n, height, width)` with classes `(n,)`.
+    pub fn grey(pixels: Vec<u8>, classes: Vec<u8>, height: usize, width: usize) -> Self {
+        Self { inputs: Inputs::Pixels(pixels), targets: Targets::Classes(classes), channels: 1, height, width }
+    }
+
+    /// Number of examples, `n`.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        match &self.targets {
+            Targets::Classes(classes) => classes.len(),
+            Targets::Reals { values, width } => values.len() / width,
+        }
     }
 
-    /// Whether there is no image at all; never so in a split that was loaded.
+    /// Whether there is no example at all; never so in a split that was loaded.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.len() == 0
     }
 
-    /// Pixels of image `i`, shape `(height, width)`.
-    ///
-    /// # Panics
-    ///
-    /// If `i >= self.len()`.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let size = self.height * self.width;
-        &self.images[i * size..(i + 1) * size]
+    /// Numbers in the input of one example: `channels · height · width`.
+    pub fn input_len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// All pixels, `(n, channels, height, width)`; `None` where inputs are reals.
+    pub fn pixels(&self) -> Option<&[u8]> {
+        match &self.inputs {
+            Inputs::Pixels(pixels) => Some(pixels),
+            Inputs::Reals(_) => None,
+        }
+    }
+
+    /// Class of each example, `(n,)`; `None` in a regression.
+    pub fn classes(&self) -> Option<&[u8]> {
+        match &self.targets {
+            Targets::Classes(classes) => Some(classes),
+            Targets::Reals { .. } => None,
+        }
+    }
+}
+
+/// What a network learns of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "task", rename_all = "lowercase")]
+pub enum Task {
+    /// To tell classes apart.
+    Classification {
+        /// How many; labels are below it.
+        classes: usize,
+    },
+    /// To compute real functions of its inputs.
+    Regression {
+        /// How many.
+        outputs: usize,
+    },
+}
+
+impl Task {
+    /// Width of a network's last layer: classes, or functions.
+    pub fn outputs(self) -> usize {
+        match self {
+            Self::Classification { classes } => classes,
+            Self::Regression { outputs } => outputs,
+        }
     }
 }
 
 /// A data set in memory, in the order of its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// The name it was loaded by.
     pub name: String,
     /// What networks are trained on.
     pub train: Split,
-    /// What they are tested on; images of the same height and width as in `train`.
+    /// What they are tested on; inputs and targets of the same kind and shape as in `train`.
     pub test: Split,
-    /// Number of classes; labels are below it.
-    pub classes: usize,
+    /// What is to be learnt.
+    pub task: Task,
+}
+
+impl Dataset {
+    /// Width of a network's input: numbers in the input of one example.
+    pub fn inputs(&self) -> usize {
+        self.train.input_len()
+    }
+
+    /// Width of a network's output: classes, or functions.
+    pub fn outputs(&self) -> usize {
+        self.task.outputs()
+    }
 }
 
 /// How a data set comes to a machine.
@@ -80,6 +164,8 @@ pub enum Origin {
     Shipped,
     /// `ncut data fetch NAME` downloads it.
     Fetched,
+    /// It is computed when it is loaded, from a seed and from its parents.
+    Generated,
 }
 
 /// What is known of a data set without loading it.
@@ -89,41 +175,59 @@ pub struct Description {
     pub name: &'static str,
     /// What the images show, in a few words.
     pub what: &'static str,
-    /// Number of training images.
+    /// Number of training examples.
     pub train: usize,
-    /// Number of test images.
+    /// Number of test examples.
     pub test: usize,
-    /// Rows of an image, in pixels.
+    /// Channels of an image.
+    pub channels: usize,
+    /// Rows of an image, in pixels; 1 where inputs are no images.
     pub height: usize,
-    /// Columns of an image, in pixels.
+    /// Columns of an image, in pixels; the length of inputs that are no images.
     pub width: usize,
-    /// Number of classes.
-    pub classes: usize,
+    /// What is to be learnt.
+    #[serde(flatten)]
+    pub task: Task,
     /// Terms of use, as usually stated.
     pub licence: &'static str,
     /// Who made it and where it is described.
     pub citation: &'static str,
     /// How it comes to a machine.
     pub origin: Origin,
+    /// The data sets it is generated from.
+    pub parents: &'static [&'static str],
+}
+
+impl Description {
+    /// Width of a network's input: numbers in the input of one example.
+    pub fn inputs(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Width of a network's output: classes, or functions.
+    pub fn outputs(&self) -> usize {
+        self.task.outputs()
+    }
 }
 
 /// One line of [`catalogue`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DatasetInfo {
     /// What it is.
     #[serde(flatten)]
     pub description: Description,
-    /// Whether it can be loaded: shipped, or all of its files are in the data directory (their contents are not
-    /// checked).
+    /// Whether it can be loaded: nothing is missing.
     pub present: bool,
+    /// What must be fetched before it can be: itself, or what it is generated from. Files are looked for, not read.
+    pub missing: Vec<&'static str>,
 }
 
 /// A data set that can be named: one implementation a file.
 trait Source: Sync {
     fn description(&self) -> &Description;
 
-    /// Whether [`Source::load`] would find its files in `data_dir`.
-    fn is_present(&self, data_dir: &Path) -> bool;
+    /// What must be fetched before [`Source::load`] finds all files in `data_dir`.
+    fn missing(&self, data_dir: &Path) -> Vec<&'static str>;
 
     fn load(&self, data_dir: &Path) -> Result<Dataset, InputError>;
 
@@ -131,14 +235,26 @@ trait Source: Sync {
     fn collection(&self) -> Option<&'static Collection> {
         None
     }
+
+    /// How it is computed, where it is.
+    fn generated(&self) -> Option<&Generated> {
+        None
+    }
 }
 
 /// Every data set that can be loaded, in the order of `ncut data list`.
-const SOURCES: [&dyn Source; 3] = [&sample::Sample, &mnist::MNIST, &mnist::FASHION_MNIST];
+const SOURCES: [&dyn Source; 3] = [
+    &sample::Sample,
+    &mnist::MNIST,
+    &mnist::FASHION_MNIST,
+];
 
 /// What data sets there are, and whether each is in `data_dir` (see [`data_dir`]).
 pub fn catalogue(data_dir: &Path) -> Vec<DatasetInfo> {
-    let info = |s: &&dyn Source| DatasetInfo { description: *s.description(), present: s.is_present(data_dir) };
+    let info = |source: &&dyn Source| {
+        let missing = source.missing(data_dir);
+        DatasetInfo { description: *source.description(), present: missing.is_empty(), missing }
+    };
     SOURCES.iter().map(info).collect()
 }
 
@@ -151,7 +267,8 @@ pub fn describe(name: &str) -> Result<&'static Description, InputError> {
     Ok(source(name)?.description())
 }
 
-/// Reads the data set `name` from `data_dir` (see [`data_dir`]), or from the program itself where it is shipped.
+/// The data set `name`: read from `data_dir` (see [`data_dir`]) or from the program itself, or computed with
+/// [`generated::SEED`] from what is.
 ///
 /// # Errors
 ///
@@ -207,7 +324,7 @@ fn fetch_command(name: &str, dir: &Path) -> String {
 fn full_sets() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let dir = std::env::var_os("NCUT_DATA").map_or(beside, PathBuf::from);
-    let found = mnist::MNIST.is_present(&dir) && mnist::FASHION_MNIST.is_present(&dir);
+    let found = mnist::MNIST.missing(&dir).is_empty() && mnist::FASHION_MNIST.missing(&dir).is_empty();
     if !found {
         eprintln!("skipped: no MNIST and Fashion-MNIST in {} (set NCUT_DATA)", dir.display());
     }
@@ -248,7 +365,12 @@ mod tests {
     fn the_catalogue_says_what_is_present() {
         let empty = tempfile::tempdir().unwrap();
         let present: Vec<_> = catalogue(empty.path()).into_iter().map(|i| (i.description.name, i.present)).collect();
-        assert_eq!(present, [("mnist-sample", true), ("mnist", false), ("fashion-mnist", false)]);
+        let shipped_or_of_nothing = ["mnist-sample"];
+        for (name, present) in present {
+            assert_eq!(present, shipped_or_of_nothing.contains(&name), "{name}");
+        }
+        let missing = |name| catalogue(empty.path()).into_iter().find(|i| i.description.name == name).unwrap().missing;
+        assert_eq!(missing("fashion-mnist"), ["fashion-mnist"]);
         if let Some(dir) = full_sets() {
             assert!(catalogue(&dir).iter().all(|info| info.present));
         }
@@ -259,15 +381,32 @@ mod tests {
         let dir = full_sets();
         let nowhere = Path::new("nowhere");
         for DatasetInfo { description, .. } in catalogue(nowhere) {
-            if description.origin == Origin::Fetched && dir.is_none() {
+            let source = source(description.name).unwrap();
+            if !source.missing(nowhere).is_empty() && dir.is_none() {
                 continue;
             }
             let set = load(description.name, dir.as_deref().unwrap_or(nowhere)).unwrap();
-            assert_eq!((set.name.as_str(), set.classes), (description.name, description.classes));
-            assert_eq!((set.train.len(), set.test.len()), (description.train, description.test));
+            assert_eq!((set.name.as_str(), set.task), (description.name, description.task));
+            assert_eq!((set.train.len(), set.test.len()), (description.train, description.test), "{}", set.name);
+            assert_eq!((set.inputs(), set.outputs()), (description.inputs(), description.outputs()));
             for split in [&set.train, &set.test] {
-                assert_eq!((split.height, split.width), (description.height, description.width));
-                assert_eq!(split.images.len(), split.len() * description.height * description.width);
+                assert_eq!((split.channels, split.height), (description.channels, description.height));
+                assert_eq!(split.width, description.width);
+                let values = match &split.inputs {
+                    Inputs::Pixels(pixels) => {
+                        // what the authors' loader demands of images
+                        assert_eq!((pixels.iter().min(), pixels.iter().max()), (Some(&0), Some(&255)), "{}", set.name);
+                        pixels.len()
+                    }
+                    Inputs::Reals(reals) => reals.len(),
+                };
+                assert_eq!(values, split.len() * description.inputs());
+                match &split.targets {
+                    Targets::Classes(labels) => {
+                        assert!(labels.iter().all(|&label| usize::from(label) < description.outputs()));
+                    }
+                    Targets::Reals { width, .. } => assert_eq!(*width, description.outputs()),
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Dataset, Description, Origin, Source, idx};
+use super::{Dataset, Description, Origin, Source, Task, idx};
 use crate::InputError;
 
 /// Source, licence and making of these files: `mnist-sample/README.md`.
@@ -22,12 +22,14 @@ const DESCRIPTION: Description = Description {
     what: "the first images of mnist",
     train: 4_000,
     test: 1_000,
+    channels: 1,
     height: 28,
     width: 28,
-    classes: 10,
+    task: Task::Classification { classes: 10 },
     licence: super::mnist::MNIST.description.licence,
     citation: super::mnist::MNIST.description.citation,
     origin: Origin::Shipped,
+    parents: &[],
 };
 
 impl Source for Sample {
@@ -35,18 +37,18 @@ impl Source for Sample {
         &DESCRIPTION
     }
 
-    fn is_present(&self, _: &Path) -> bool {
-        true
+    fn missing(&self, _: &Path) -> Vec<&'static str> {
+        Vec::new()
     }
 
     fn load(&self, _: &Path) -> Result<Dataset, InputError> {
         let remedy = "install ncut again";
         let split = |images: usize, labels: usize| {
             let place = DESCRIPTION.name;
-            idx::parse_split((&place, FILES[images]), (&place, FILES[labels]), DESCRIPTION.classes, remedy)
+            idx::parse_split((&place, FILES[images]), (&place, FILES[labels]), DESCRIPTION.outputs(), remedy)
         };
         let (train, test) = (split(0, 1)?, split(2, 3)?);
-        Ok(Dataset { name: DESCRIPTION.name.into(), train, test, classes: DESCRIPTION.classes })
+        Ok(Dataset { name: DESCRIPTION.name.into(), train, test, task: DESCRIPTION.task })
     }
 }
 
@@ -59,11 +61,12 @@ mod tests {
     fn it_loads_from_anywhere_and_has_every_class() {
         let set = Sample.load(Path::new("nowhere")).unwrap();
         // the first ten training labels of MNIST
-        assert_eq!(set.train.labels[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
-        assert_eq!(set.test.labels[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
+        assert_eq!(set.train.classes().unwrap()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+        assert_eq!(set.test.classes().unwrap()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
         for split in [&set.train, &set.test] {
             for class in 0..10 {
-                let share = split.labels.iter().filter(|&&l| l == class).count() as f64 / split.len() as f64;
+                let share =
+                    split.classes().unwrap().iter().filter(|&&l| l == class).count() as f64 / split.len() as f64;
                 assert!((0.08..0.13).contains(&share), "class {class}: {share}");
             }
         }
@@ -74,8 +77,9 @@ mod tests {
         let Some(dir) = full_sets() else { return };
         let (sample, full) = (Sample.load(&dir).unwrap(), load("mnist", &dir).unwrap());
         for (head, whole) in [(&sample.train, &full.train), (&sample.test, &full.test)] {
-            assert_eq!(head.labels, whole.labels[..head.len()]);
-            assert!(head.images == whole.images[..head.images.len()], "images differ");
+            assert_eq!(head.classes().unwrap(), &whole.classes().unwrap()[..head.len()]);
+            let pixels = head.pixels().unwrap();
+            assert!(pixels == &whole.pixels().unwrap()[..pixels.len()], "images differ");
             assert_eq!((head.height, head.width), (whole.height, whole.width));
         }
     }

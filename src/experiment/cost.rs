@@ -100,10 +100,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// At the built-in rates.
 fn modelled(settings: &Settings) -> Cost {
     let Ok(dataset) = data::describe(settings.dataset.as_str()) else { return Cost::default() };
-    let pixels = dataset.height * dataset.width;
-    let widths: Vec<f64> = std::iter::once(pixels)
+    let widths: Vec<f64> = std::iter::once(dataset.inputs())
         .chain(settings.hidden.iter().map(|width| width.get()))
-        .chain([dataset.classes])
+        .chain([dataset.outputs()])
         .map(|width| width as f64)
         .collect();
     let weights: f64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
@@ -125,10 +124,14 @@ fn modelled(settings: &Settings) -> Cost {
     let pruned = if settings.pruning_epochs.is_none() { 0.0 } else { clustering(weights * kept) };
     let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(weights) + pruned);
 
-    // weights, gradients, two moments, masks and a checkpoint's copy; images; a graph and its shuffle, both triangles
+    let example_bytes = match dataset.task {
+        data::Task::Classification { .. } => dataset.inputs(),
+        data::Task::Regression { outputs } => 4 * (dataset.inputs() + outputs),
+    };
+    // weights, gradients, two moments, masks and a checkpoint's copy; examples; a graph and its shuffle, both triangles
     let memory = BASE_BYTES
         + 24.0 * weights
-        + (dataset.train + dataset.test) as f64 * pixels as f64
+        + (dataset.train + dataset.test) as f64 * example_bytes as f64
         + 2.0 * 2.0 * 16.0 * weights;
     Cost { train, measure, memory }
 }

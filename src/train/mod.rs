@@ -11,7 +11,7 @@ pub mod length;
 mod phases;
 pub mod prune;
 
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Inputs, Split};
 use crate::nn::{DropoutMasks, Mlp};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
@@ -50,10 +50,10 @@ pub struct TrainParams {
     pub seed: u64,
 }
 
-/// Images and labels on the device.
+/// Inputs and labels on the device.
 #[derive(Debug)]
 pub struct Examples {
-    /// `(n, pixels)`, u8.
+    /// `(n, inputs)`, u8 of pixels or f32.
     images: Tensor,
     /// `(n,)`, i64.
     labels: Tensor,
@@ -61,10 +61,19 @@ pub struct Examples {
 
 impl Examples {
     /// The first `count` examples of a split.
+    ///
+    /// # Panics
+    ///
+    /// If it has fewer, or no classes.
     pub fn new(split: &Split, count: usize, device: Device) -> Self {
-        let pixels = split.height * split.width;
-        let images = Tensor::from_slice(&split.images[..count * pixels]).view([count as i64, pixels as i64]);
-        let labels = Tensor::from_slice(&split.labels[..count]).to_kind(Kind::Int64);
+        let inputs = split.input_len();
+        let images = match &split.inputs {
+            Inputs::Pixels(pixels) => Tensor::from_slice(&pixels[..count * inputs]),
+            Inputs::Reals(reals) => Tensor::from_slice(&reals[..count * inputs]),
+        };
+        let images = images.view([count as i64, inputs as i64]);
+        let labels = split.classes().expect("a data set with classes");
+        let labels = Tensor::from_slice(&labels[..count]).to_kind(Kind::Int64);
         Self { images: images.to_device(device), labels: labels.to_device(device) }
     }
 
@@ -72,14 +81,15 @@ impl Examples {
         self.labels.size()[0]
     }
 
-    /// Pixels / 255 `(batch, pixels)`, f32, and labels `(batch,)`.
+    /// What the network is given `(batch, inputs)`, f32, and labels `(batch,)`.
     fn batch(&self, indices: &Tensor) -> (Tensor, Tensor) {
         (to_unit(&self.images.index_select(0, indices)), self.labels.index_select(0, indices))
     }
 }
 
-fn to_unit(pixels: &Tensor) -> Tensor {
-    pixels.to_kind(Kind::Float) / 255.0
+/// Pixels / 255; reals as they are.
+fn to_unit(inputs: &Tensor) -> Tensor {
+    if inputs.kind() == Kind::Uint8 { inputs.to_kind(Kind::Float) / 255.0 } else { inputs.shallow_clone() }
 }
 
 /// What one epoch came to.
@@ -135,7 +145,7 @@ impl Trainer {
     ///
     /// # Panics
     ///
-    /// If `n_train` is 0 or more than there are, or the batch size is 0.
+    /// If `n_train` is 0 or more than there are, the batch size is 0, or the data set has no classes.
     pub fn new(params: TrainParams, dataset: &Dataset, n_train: usize, device: Device) -> Self {
         assert!(n_train > 0 && params.batch_size > 0, "an epoch has at least one step");
         let widths = widths(&params, dataset);
@@ -319,8 +329,7 @@ impl Trainer {
 }
 
 fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
-    let pixels = dataset.train.height * dataset.train.width;
-    std::iter::once(pixels).chain(params.hidden.iter().copied()).chain([dataset.classes]).collect()
+    std::iter::once(dataset.inputs()).chain(params.hidden.iter().copied()).chain([dataset.outputs()]).collect()
 }
 
 #[cfg(test)]
