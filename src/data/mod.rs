@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod generated;
 pub mod idx;
 pub mod mnist;
+pub mod resize;
 pub mod sample;
 
 mod mirror;
