@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod generated;
 pub mod halves;
 pub mod idx;
+pub mod lines;
 pub mod mnist;
 pub mod resize;
 pub mod sample;
@@ -245,7 +246,7 @@ trait Source: Sync {
 }
 
 /// Every data set that can be loaded, in the order of `ncut data list`.
-const SOURCES: [&dyn Source; 7] = [
+const SOURCES: [&dyn Source; 8] = [
     &sample::Sample,
     &mnist::MNIST,
     &mnist::FASHION_MNIST,
@@ -253,6 +254,7 @@ const SOURCES: [&dyn Source; 7] = [
     &halves::SAME_FASHION,
     &halves::DIFF_MNIST,
     &halves::DIFF_FASHION,
+    &lines::LINES,
 ];
 
 /// What data sets there are, and whether each is in `data_dir` (see [`data_dir`]).
@@ -345,7 +347,7 @@ mod tests {
     fn an_unknown_name_lists_the_known_and_the_nearest() {
         let nowhere = Path::new("nowhere");
         let error = load("fashion_mnist", nowhere).unwrap_err().to_string();
-        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion";
+        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion, lines";
         assert_eq!(error, format!("data set 'fashion_mnist': is not known; did you mean 'fashion-mnist'? {known}"));
         assert_eq!(load("qqqqqqqq", nowhere).unwrap_err().remedy, known);
         // in the contract, but not to be had yet: not offered
@@ -371,7 +373,7 @@ mod tests {
     fn the_catalogue_says_what_is_present() {
         let empty = tempfile::tempdir().unwrap();
         let present: Vec<_> = catalogue(empty.path()).into_iter().map(|i| (i.description.name, i.present)).collect();
-        let shipped_or_of_nothing = ["mnist-sample"];
+        let shipped_or_of_nothing = ["mnist-sample", "lines"];
         for (name, present) in present {
             assert_eq!(present, shipped_or_of_nothing.contains(&name), "{name}");
         }
