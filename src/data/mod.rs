@@ -11,6 +11,7 @@ pub mod generated;
 pub mod halves;
 pub mod idx;
 pub mod lines;
+pub mod mixture;
 pub mod mnist;
 pub mod resize;
 pub mod sample;
@@ -246,7 +247,7 @@ trait Source: Sync {
 }
 
 /// Every data set that can be loaded, in the order of `ncut data list`.
-const SOURCES: [&dyn Source; 8] = [
+const SOURCES: [&dyn Source; 10] = [
     &sample::Sample,
     &mnist::MNIST,
     &mnist::FASHION_MNIST,
@@ -255,6 +256,8 @@ const SOURCES: [&dyn Source; 8] = [
     &halves::DIFF_MNIST,
     &halves::DIFF_FASHION,
     &lines::LINES,
+    &mixture::LINES_MNIST,
+    &mixture::LINES_MNIST_SEP,
 ];
 
 /// What data sets there are, and whether each is in `data_dir` (see [`data_dir`]).
@@ -347,7 +350,7 @@ mod tests {
     fn an_unknown_name_lists_the_known_and_the_nearest() {
         let nowhere = Path::new("nowhere");
         let error = load("fashion_mnist", nowhere).unwrap_err().to_string();
-        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion, lines";
+        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion, lines, lines-mnist, lines-mnist-sep";
         assert_eq!(error, format!("data set 'fashion_mnist': is not known; did you mean 'fashion-mnist'? {known}"));
         assert_eq!(load("qqqqqqqq", nowhere).unwrap_err().remedy, known);
         // in the contract, but not to be had yet: not offered
@@ -380,6 +383,7 @@ mod tests {
         let missing = |name| catalogue(empty.path()).into_iter().find(|i| i.description.name == name).unwrap().missing;
         assert_eq!(missing("fashion-mnist"), ["fashion-mnist"]);
         assert_eq!(missing("halves-diff-fashion"), ["fashion-mnist"]);
+        assert_eq!(missing("lines-mnist-sep"), ["mnist"]);
         if let Some(dir) = full_sets() {
             assert!(catalogue(&dir).iter().all(|info| info.present));
         }
