@@ -13,6 +13,7 @@ pub mod idx;
 pub mod lines;
 pub mod mixture;
 pub mod mnist;
+pub mod polynomials;
 pub mod random;
 pub mod resize;
 pub mod sample;
@@ -248,7 +249,7 @@ trait Source: Sync {
 }
 
 /// Every data set that can be loaded, in the order of `ncut data list`.
-const SOURCES: [&dyn Source; 11] = [
+const SOURCES: [&dyn Source; 12] = [
     &sample::Sample,
     &mnist::MNIST,
     &mnist::FASHION_MNIST,
@@ -260,6 +261,7 @@ const SOURCES: [&dyn Source; 11] = [
     &mixture::LINES_MNIST,
     &mixture::LINES_MNIST_SEP,
     &random::RANDOM,
+    &polynomials::POLYNOMIALS,
 ];
 
 /// What data sets there are, and whether each is in `data_dir` (see [`data_dir`]).
@@ -352,7 +354,7 @@ mod tests {
     fn an_unknown_name_lists_the_known_and_the_nearest() {
         let nowhere = Path::new("nowhere");
         let error = load("fashion_mnist", nowhere).unwrap_err().to_string();
-        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion, lines, lines-mnist, lines-mnist-sep, random";
+        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion, lines, lines-mnist, lines-mnist-sep, random, polynomials";
         assert_eq!(error, format!("data set 'fashion_mnist': is not known; did you mean 'fashion-mnist'? {known}"));
         assert_eq!(load("qqqqqqqq", nowhere).unwrap_err().remedy, known);
         // in the contract, but not to be had yet: not offered
@@ -378,7 +380,7 @@ mod tests {
     fn the_catalogue_says_what_is_present() {
         let empty = tempfile::tempdir().unwrap();
         let present: Vec<_> = catalogue(empty.path()).into_iter().map(|i| (i.description.name, i.present)).collect();
-        let shipped_or_of_nothing = ["mnist-sample", "lines", "random"];
+        let shipped_or_of_nothing = ["mnist-sample", "lines", "random", "polynomials"];
         for (name, present) in present {
             assert_eq!(present, shipped_or_of_nothing.contains(&name), "{name}");
         }
