@@ -13,6 +13,7 @@ pub mod idx;
 pub mod lines;
 pub mod mixture;
 pub mod mnist;
+pub mod mnist_7x7;
 pub mod polynomials;
 pub mod random;
 pub mod resize;
@@ -249,10 +250,11 @@ trait Source: Sync {
 }
 
 /// Every data set that can be loaded, in the order of `ncut data list`.
-const SOURCES: [&dyn Source; 12] = [
+const SOURCES: [&dyn Source; 13] = [
     &sample::Sample,
     &mnist::MNIST,
     &mnist::FASHION_MNIST,
+    &mnist_7x7::MNIST_7X7,
     &halves::SAME_MNIST,
     &halves::SAME_FASHION,
     &halves::DIFF_MNIST,
@@ -354,7 +356,8 @@ mod tests {
     fn an_unknown_name_lists_the_known_and_the_nearest() {
         let nowhere = Path::new("nowhere");
         let error = load("fashion_mnist", nowhere).unwrap_err().to_string();
-        let known = "there are mnist-sample, mnist, fashion-mnist, halves-same-mnist, halves-same-fashion, halves-diff-mnist, halves-diff-fashion, lines, lines-mnist, lines-mnist-sep, random, polynomials";
+        let known = "there are mnist-sample, mnist, fashion-mnist, mnist-7x7, halves-same-mnist, halves-same-fashion, \
+                     halves-diff-mnist, halves-diff-fashion, lines, lines-mnist, lines-mnist-sep, random, polynomials";
         assert_eq!(error, format!("data set 'fashion_mnist': is not known; did you mean 'fashion-mnist'? {known}"));
         assert_eq!(load("qqqqqqqq", nowhere).unwrap_err().remedy, known);
         // in the contract, but not to be had yet: not offered
