@@ -1,16 +1,16 @@
-//! `ncut data list|fetch|show`.
+//! `ncut data list|fetch|build|show`.
 
 use super::{Global, print, write_json};
 use crate::data::fetch::{Outcome, Progress, fetch};
 use crate::data::{
-    Description, Origin, Task, catalogue, contact_sheet::contact_sheet, contact_sheet::target_maps,
-    describe, load,
+    Description, Origin, Task, build::build, catalogue, contact_sheet::contact_sheet, contact_sheet::target_maps,
+    describe, generated::SEED, load,
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// List, download and look at data sets.
+/// List, download, generate and look at data sets.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Data {
@@ -33,6 +33,18 @@ enum Command {
         /// A folder or web address that holds its files, instead of the public mirrors
         #[arg(long, value_name = "DIR|URL")]
         from: Option<String>,
+    },
+    /// Write a generated data set as files for other programs: IDX of pixels, NPY of reals. Runs do not read them: they
+    /// generate what they need, with the default seed
+    Build {
+        /// Its name
+        name: String,
+        /// Seed of what is written
+        #[arg(long, value_name = "N", default_value_t = SEED)]
+        seed: u64,
+        /// Folder to write into [default: that of its name in the data directory]
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
     },
     /// Write a picture of samples, a row a class; of functions, a map each
     Show {
@@ -94,6 +106,11 @@ impl Data {
                         }
                     };
                     print(&format!("{}: {what}\n", file.path.display()))?;
+                }
+            }
+            Command::Build { name, seed, output } => {
+                for file in build(name, &dir, *seed, output.as_deref())? {
+                    print(&format!("{}: SHA-256 {}\n", file.path.display(), file.sha256))?;
                 }
             }
             Command::Show { name, output } => {

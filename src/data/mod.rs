@@ -1,10 +1,12 @@
 //! Data sets: examples with their targets, and where they come from.
 //!
-//! [`load`] gives one by name, [`catalogue`] says what there is, [`fetch::fetch`] downloads what must be downloaded.
+//! [`load`] gives one by name, [`catalogue`] says what there is, [`fetch::fetch`] downloads what must be downloaded,
+//! [`build::build`] writes what is generated for other programs to read.
 //!
 //! To add a data set: a file here with a type that implements `Source` and a line in `SOURCES`; all messages and lists
 //! follow. One that is computed, from others or from a seed alone, is a [`generated::Generated`].
 
+pub mod build;
 pub mod contact_sheet;
 pub mod fetch;
 pub mod generated;
