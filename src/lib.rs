@@ -29,10 +29,13 @@
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
+//! | which data sets are there, and how are the generated ones made? | [`data`], [`data::generated`] |
+//! | what may be added to a loss, and what does it do to a network? | [`penalty`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
 //! | what can a network still do without a cluster? | [`lesion`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
 //! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |
+//! | which runs share their networks? | [`experiment::networks`] |
 //! | where did my result go, and what is its name? | [`experiment::store`] |
 //! | who does a run when processes share a grid? | [`experiment::claim`] |
 //! | where may a run stop, and how does it go on? | [`experiment::run`], [`train::checkpoint`], [`experiment::shuffles`] |
@@ -43,13 +46,13 @@
 //! | which tables are made of the results? | [`report`] |
 //! | where does a random number come from? | [`rng`] |
 //!
-//! To add a data set: a file in [`data`]. A setting: a line in [`experiment::settings`] with a default that does
+//! To add a data set: a file in [`data`]. A penalty: a file in [`penalty`], and a field of `PenaltyParams`. A setting: a line in [`experiment::settings`] with a default that does
 //! nothing. A null model: a variant of [`stats::shuffle::NullModel`]. An eigensolver: a variant of
 //! [`spectral::eigsh::Solver`]. A form of the results: a file in [`report`]; the compiler lists the rest.
 //!
 //! # Invariants
 //!
-//! * Tensors (`tch`) stop at the graph: `nn`, `train` and `lesion` make them, `experiment` and `cli` pass a device on, and `model`,
+//! * Tensors (`tch`) stop at the graph: `nn`, `penalty`, `train` and `lesion` make them, `experiment` and `cli` pass a device on, and `model`,
 //!   `graph`, `spectral`, `stats` and `measure` never see one, so they are tested without a network. Weights are f32 in tensors, f64 from the graph on.
 //! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran.
 //! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); no generator is shared,

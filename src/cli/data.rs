@@ -125,7 +125,7 @@ impl Data {
                     }
                     Task::Regression { outputs } => {
                         let what = format!("{outputs} targets over inputs from -2 to 2; grey is 0, white the largest");
-                        (target_maps(&dataset.train, 32), what)
+                        (target_maps(&dataset.train, 32).enlarged(2), what)
                     }
                 };
                 picture.write_png(&path)?;

@@ -31,7 +31,7 @@ pub struct BuiltFile {
 #[derive(Serialize)]
 struct Record<'a> {
     #[serde(flatten)]
-    description: &'a Description,
+    description: Description,
     rule: &'a str,
     seed: u64,
     files: Vec<RecordFile>,
@@ -47,7 +47,8 @@ struct RecordFile {
 /// Generates the data set `name` for `seed` and writes it into the folder `output`, by default that of its name in
 /// `data_dir`; files of the same names are replaced, each when it is whole. The last one is `dataset.json`.
 ///
-/// The same seed gives the same bytes, but for the version of the program in `dataset.json`. What is written is not read again: [`super::load`] generates.
+/// The same seed gives the same bytes, but for the version of the program in `dataset.json`. What is written is not read
+/// again: [`super::load`] generates.
 ///
 /// # Errors
 ///
@@ -77,7 +78,8 @@ pub fn build(name: &str, data_dir: &Path, seed: u64, output: Option<&Path>) -> R
         RecordFile { name, sha256: file.sha256.clone() }
     };
     let record = Record {
-        description: &generated.description,
+        // how many there are may depend on the seed
+        description: Description { train: dataset.train.len(), test: dataset.test.len(), ..generated.description },
         rule: generated.rule,
         seed,
         files: built.iter().map(file).collect(),

@@ -118,12 +118,8 @@ impl Generated {
             parents.push(self.parent(parent, data_dir, seed)?);
         }
         let split = |test: bool, count| {
-            fn of(parent: &Dataset, test: bool) -> &Split {
-                if test { &parent.test } else { &parent.train }
-            }
-            let images = |parent| of(parent, test);
             let parents = parents.iter().map(|parent| {
-                let split = images(parent);
+                let split = if test { &parent.test } else { &parent.train };
                 // `parent` refused all others
                 Images { pixels: split.pixels().unwrap_or_default(), labels: split.classes().unwrap_or_default() }
             });

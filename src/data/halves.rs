@@ -8,8 +8,9 @@
 //! * **diff**: two images drawn uniformly, with replacement. The label is the sum of their classes, modulo 10. The
 //!   classes may be the same, which they are in a tenth.
 //!
-//! Inferred: a value halfway between two integers (a pixel in seven of MNIST) goes to the even one, as NumPy's `rint` takes it. The
-//! authors' floats may lie beside the half, so that a pixel of theirs may differ by one.
+//! Inferred: a value halfway between two integers (a pixel in seven of MNIST) goes to the even one, as NumPy rounds. The
+//! authors' floats may lie beside the half: in f64 divided by 255 and multiplied again, 1.3 % of the pixels of MNIST and
+//! 3.0 % of those of Fashion-MNIST differ from these, by one.
 
 use rand::Rng;
 use rayon::prelude::*;

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Those with coefficients 0 and 1, all 2⁹ of them in lexicographic order: `p_0 = 0`, `p_1 = x² y²`, …, `p_256 = 1`.
-//! Inputs are drawn from N(0, 1)²; targets are computed in f64 from the inputs as a network sees them (f32), and rounded to f32.
-//! Nothing is scaled.
+//! Inputs are drawn from N(0, 1)²; targets are computed in f64 from the inputs as a network sees them (f32), and rounded
+//! to f32. Nothing is scaled.
 
 use rand::Rng;
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! Nothing to learn: random pixels with random labels.
 //!
-//! Pixels are uniform in 0 to 255, labels in 0 to 9, for training and testing alike. What a network does on them is to learn by
-//! heart.
+//! Pixels are uniform in 0 to 255, labels in 0 to 9, for training and testing alike: a network can learn them by heart
+//! only.
 
 use rand::{Rng, RngCore};
 use rayon::prelude::*;

@@ -390,6 +390,14 @@ fn data_sets_that_there_are_not() {
     let args = ["data", "show", "mnist", "--data-dir", "empty"];
     work.expect_input_error(&args, &["empty/mnist", "`ncut data fetch mnist --data-dir empty`", "--data-dir DIR"]);
     assert!(!work.path("mnist.png").exists());
+    // what is generated says what it is generated from
+    for command in ["build", "show"] {
+        let args = ["data", command, "lines-mnist", "--data-dir", "empty"];
+        work.expect_input_error(&args, &["empty/mnist", "lines-mnist", "`ncut data fetch mnist --data-dir empty`"]);
+    }
+    work.expect_input_error(&["data", "build", "mnist", "--data-dir", "empty"], &["'mnist'", "; ", "data fetch mnist"]);
+    work.expect_input_error(&["data", "build", "mnist-sample"], &["'mnist-sample'", "; "]);
+    assert!(work.names("empty").is_empty());
 }
 
 #[test]
@@ -410,6 +418,14 @@ fn runs_without_their_data() {
     std::fs::create_dir(work.path("data")).unwrap();
     let args = ["run", "grid.yaml", "--data-dir", "data"];
     work.expect_input_error(&args, &["data/mnist", "`ncut data fetch mnist --data-dir data`"]);
+}
+
+#[test]
+fn runs_on_functions_instead_of_classes() {
+    let work = Work::new();
+    work.write("grid.yaml", TINY);
+    let wanted = ["grid.yaml: a: dataset", "polynomials", "classes only", "; name a data set with classes"];
+    work.expect_input_error(&["run", "grid.yaml", "--set", "dataset=polynomials"], &wanted);
 }
 
 #[test]
@@ -442,6 +458,7 @@ fn output_where_none_can_be() {
         (vec!["report", "grid.yaml", "--markdown"], "x.md"),
         (vec!["report", "grid.yaml", "--html"], "x.html"),
         (vec!["data", "show", "mnist-sample", "-o"], "x.png"),
+        (vec!["data", "build", "lines", "-o"], "x"),
         (vec!["data", "list", "--json"], "x.json"),
     ] {
         let output =

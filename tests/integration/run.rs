@@ -67,6 +67,21 @@ fn zeros(file: &Path) -> Vec<(usize, usize)> {
     names.into_iter().map(count).collect()
 }
 
+/// What is generated is made where it is needed: nothing to fetch, nothing left behind.
+#[test]
+fn a_generated_data_set_is_there_at_once() {
+    let work = Work::new();
+    work.write(
+        "grid.yaml",
+        format!("experiments:\n  counting: {{fixed: {}}}\n", FIXED.replace("mnist-sample", "lines")),
+    );
+    work.ncut(&["run", "grid.yaml", "--data-dir", "data"]).ok();
+    assert_eq!(work.names("."), ["grid.yaml", "runs"]);
+    let list = work.ncut(&["data", "list", "--data-dir", "data"]).ok().stdout;
+    let line = |name: &str| list.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap().to_string();
+    assert!(line("lines").contains("generated") && line("lines-mnist").contains("needs mnist"), "{list}");
+}
+
 #[test]
 fn a_run_leaves_the_files_of_the_contract() {
     let work = work_with_grid("");
