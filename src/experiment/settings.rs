@@ -139,6 +139,9 @@ settings! {
     final_sparsity: Fraction = Fraction(0.9),
     /// Steps between two choices of what is pruned; `1ep` for an epoch.
     pruning_every: Interval = Interval(Length::Steps(10)),
+    /// Whether pruned weights stay at zero; else each moves with every step, is set back before the next, and comes back when it is
+    /// among the largest at the next choice, as in the authors' library.
+    hold_pruned: bool = false,
     /// Examples in a step.
     batch_size: Positive = Positive(128),
     /// Whether each epoch has its own order of the examples; else all have the data set's.
@@ -213,6 +216,7 @@ impl Settings {
                 soft_modularity: self.soft_modularity.into(),
             },
             normalize_neurons: self.normalize_neurons,
+            hold_pruned: self.hold_pruned,
             clusterable_init: self.clusterable_init.then(|| ClusterableInit {
                 layers: self.clusterable_init_layers,
                 beta: self.clusterable_init_beta.into(),

@@ -49,6 +49,9 @@ pub struct TrainParams {
     /// Whether hidden neurons are normalised after each step (the paper's algorithm 2). Pruned weights are then held at
     /// zero: one that moved between two choices would be multiplied by its neuron's scale, and come back huge.
     pub normalize_neurons: bool,
+    /// Whether pruned weights are held at zero. Else they move with each step and are set back before the next
+    /// ([`Masks::choose`]).
+    pub hold_pruned: bool,
     /// How initial weights are made clusterable, if they are.
     pub clusterable_init: Option<ClusterableInit>,
     /// Number of tags of neurons, at least 1.
@@ -342,10 +345,12 @@ impl Trainer {
         let of_weights: Vec<&Tensor> = gradients.iter().step_by(2).take(self.network.weights.len()).collect();
         let loss = self.penalties.add_gradients(loss.detach(), &self.network.weights, &of_weights);
         self.adam.step(&parameters, &gradients);
+        if let Some(masks) = &self.masks
+            && (self.params.hold_pruned || self.params.normalize_neurons)
+        {
+            masks.apply(&mut self.network.weights);
+        }
         if self.params.normalize_neurons {
-            if let Some(masks) = &self.masks {
-                masks.apply(&mut self.network.weights);
-            }
             normalize::normalize_neurons(&self.network, &mut self.adam);
         }
         (loss, right(&output.detach(), &targets))
@@ -439,6 +444,7 @@ mod tests {
                 soft_modularity: 0.01,
             },
             normalize_neurons: true,
+            hold_pruned: false,
             clusterable_init: Some(ClusterableInit { layers: TaggedLayers::AfterFirst, beta: 0.6 }),
             tags: 10,
             shuffle_examples: true,
@@ -548,6 +554,43 @@ mod tests {
             assert_eq!(records.iter().filter(|record| !record.pruning).count(), trainer.unpruned_epochs());
             assert_eq!(trainer.steps_done(), steps[0] + steps[1]);
         }
+    }
+
+    /// Algorithm 2 while weights are pruned: norms stay √2, what is pruned stays so, and the network goes on learning.
+    #[test]
+    fn normalised_networks_survive_pruning() {
+        let mut params = small(Length::Epochs(2), Length::Epochs(3), Length::Steps(3)).params;
+        params.penalties = PenaltyParams { eigenvalues: 0.03, loops: 0.0, soft_ncut: 0.0, ..params.penalties };
+        params.hidden = vec![64, 32];
+        params.batch_size = 60;
+        params.dropout = 0.0;
+        let mut trainer = Trainer::new(params, &dataset(), 2000, Device::Cpu);
+        let mut was_pruned: Vec<Tensor> = Vec::new();
+        let mut last = None;
+        while !trainer.is_finished() {
+            last = trainer.step().or(last);
+            for layer in 0..2 {
+                let weight = trainer.network.weights[layer].detach();
+                let squares =
+                    weight.square().sum_dim_intlist(1, false, Kind::Float) + trainer.network.biases[layer].square();
+                let off = (squares.sqrt() - normalize::NORM).abs() * squares.gt(0.0).to_kind(Kind::Float);
+                // the last step of an epoch cuts after it has normalised
+                if last.as_ref().is_none_or(|r: &EpochRecord| r.epoch != trainer.epochs_done())
+                    || !trainer.masks.is_some()
+                {
+                    assert!(off.max().double_value(&[]) < 1e-4, "step {}", trainer.steps_done());
+                }
+            }
+            if let Some(Masks(masks)) = &trainer.masks {
+                for (before, now) in was_pruned.iter().zip(masks) {
+                    let back = ((1.0f64 - before) * now).sum(Kind::Float).double_value(&[]);
+                    assert_eq!(back, 0.0, "nothing comes back");
+                }
+                was_pruned = masks.iter().map(Tensor::copy).collect();
+            }
+        }
+        let record = last.unwrap();
+        assert!(record.test_accuracy > Some(0.7) && record.loss < 2.0, "{record:?}");
     }
 
     #[test]
