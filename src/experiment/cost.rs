@@ -4,7 +4,7 @@
 //! networks differ from them.
 //!
 //! ```text
-//! training      examples · epochs · (6 W + 4 · hidden units when dropping) flops, and so much for each step
+//! training      examples · epochs · (6 W + 4 · hidden units when dropping) flops, so much for each step, and for penalties
 //! clustering    n · k · starts of k-means, and edges of the eigensolver, 1 + shuffles times for each end state
 //! lesions       the test set through the layers behind a silenced one, k (1 + random sets) times for each end state, once
 //!               for a cluster in all layers and once for it in each
@@ -15,6 +15,7 @@ use super::run::RunResult;
 use super::settings::Settings;
 use super::store::RunDirectory;
 use crate::data;
+use crate::penalty::LoopPenalty;
 use std::path::Path;
 
 /// Multiplications and additions a second of one thread in training (784-256×4-10 on an AMD EPYC, 2026).
@@ -118,7 +119,7 @@ fn modelled(settings: &Settings) -> Cost {
     let epochs = steps / steps_per_epoch as f64;
     let dropping = if f64::from(settings.dropout) > 0.0 { nodes * 40.0 } else { 0.0 };
     let train = steps * settings.batch_size.get().min(examples) as f64 * (6.0 * weights + dropping) / FLOPS
-        + steps * (STEP + weights * STEP_WEIGHT)
+        + steps * (STEP + weights * STEP_WEIGHT + penalties(settings, &widths))
         + epochs * dataset.test as f64 * 2.0 * weights / FLOPS;
 
     let k = settings.clusters.get() as f64;
@@ -141,6 +142,25 @@ fn modelled(settings: &Settings) -> Cost {
         + 2.0 * 2.0 * 16.0 * weights
         + lesion_bytes;
     Cost { train, measure, memory }
+}
+
+/// Seconds that the penalties add to a step, roughly: their products of matrices, and what each operation costs whatever its size.
+fn penalties(settings: &Settings, widths: &[f64]) -> f64 {
+    let on = |weight: f64, seconds: f64| if weight > 0.0 { STEP + seconds } else { 0.0 };
+    // multiplications of W V over all pairs of layers; backwards twice as many
+    let products: f64 = widths.windows(3).map(|three| three.iter().product::<f64>()).sum();
+    let of_products = |count: f64| 3.0 * 2.0 * count * products / FLOPS;
+    let loops = if settings.loop_penalty_kind == LoopPenalty::TraceS4 { 3.0 } else { 1.0 };
+    let side = |parity: usize| widths.iter().skip(parity).step_by(2).sum::<f64>();
+    // 123 neurons on the smaller side take 1.5 ms, 522 take 15
+    let eigenvalues = 1.5e-3 * (side(0).min(side(1)) / 123.0).powf(1.6);
+    let weights: f64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    let tags = settings.tags.get() as f64;
+    on(settings.eigen_penalty.into(), eigenvalues)
+        + on(settings.loop_penalty.into(), of_products(loops))
+        + on(settings.soft_ncut.into(), 6.0 * 2.0 * tags * weights / FLOPS)
+        + on(settings.soft_modularity.into(), 6.0 * 2.0 * tags * weights / FLOPS)
+        + on(settings.block_share.into(), weights * STEP_WEIGHT)
 }
 
 /// Seconds of the lesions of an end state, and bytes of the activations that they start from.
