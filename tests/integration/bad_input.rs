@@ -274,7 +274,7 @@ fn grid_files_with_mistakes() {
         ("experiments:\n  a:\n    grid: {dropout: 0.5}\n", "3:21", &["dropout"]),
         ("experiments:\n  a: [1]\n", "2:7", &[]),
         // ranges
-        ("experiments:\n  a:\n    fixed: {epochs: 0}\n", "3:21", &["epochs", "0"]),
+        ("experiments:\n  a:\n    fixed: {batch_size: 0}\n", "3:25", &["batch_size", "0"]),
         ("experiments:\n  a:\n    seeds: -1\n", "3:12", &["seeds", "-1"]),
         ("experiments:\n  a:\n    seeds: 0\n", "3:12", &["seeds", "0 replicates"]),
         ("experiments:\n  a:\n    seeds: [1, 2, 1]\n", "3:12", &["seeds", "twice"]),

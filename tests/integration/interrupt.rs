@@ -27,11 +27,17 @@ fn send(child: &Child, signal: i32) {
     assert!(sent.unwrap().success());
 }
 
+/// Not `.networks`.
+fn is_visible_folder(path: &Path) -> bool {
+    path.is_dir() && !path.file_name().unwrap().to_string_lossy().starts_with('.')
+}
+
 /// The only run below `out`, once its directory is there.
 fn run(out: &Path) -> Option<PathBuf> {
-    let experiment = std::fs::read_dir(out).ok()?.map(|entry| entry.unwrap().path()).find(|path| path.is_dir())?;
+    let experiment =
+        std::fs::read_dir(out).ok()?.map(|entry| entry.unwrap().path()).find(|path| is_visible_folder(path))?;
     let condition =
-        std::fs::read_dir(experiment).ok()?.map(|entry| entry.unwrap().path()).find(|path| path.is_dir())?;
+        std::fs::read_dir(experiment).ok()?.map(|entry| entry.unwrap().path()).find(|path| is_visible_folder(path))?;
     Some(condition.join("r0")).filter(|run| run.exists())
 }
 

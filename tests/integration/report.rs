@@ -89,6 +89,7 @@ fn a_row_a_run_in_every_state() {
             let same = match found {
                 Field::Null => text.is_empty(),
                 Field::Str(found) => found == text,
+                Field::Bool(found) => text.parse() == Ok(*found),
                 Field::Long(found) => text.parse() == Ok(*found),
                 Field::Double(found) => text.parse() == Ok(*found),
                 _ => false,

@@ -234,7 +234,7 @@ fn selections_take_what_they_name() {
     let args =
         ["run", "grid.yaml", "--only", "first", "--seeds", "5,3", "--set", "epochs=1", "--set", "pruning_epochs=0"];
     work.ncut(&args).ok();
-    assert_eq!(work.names("runs"), ["first"]);
+    assert_eq!(work.names("runs"), [".networks", "first"]);
     let found = runs(&work.path("runs/first"));
     assert_eq!(found.keys().collect::<Vec<_>>(), ["dropout=0/r3", "dropout=0/r5"]);
     let result = result(&found["dropout=0/r3"]);
