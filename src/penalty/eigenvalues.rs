@@ -110,14 +110,36 @@ impl EigenvaluePenalty {
     }
 
     fn by_eigh(&self, weights: &[Tensor]) -> Tensor {
-        let magnitudes: Vec<Tensor> = weights.iter().map(Tensor::abs).collect();
-        let gram = Blocks::new(&magnitudes).gram(self.side);
-        let (neurons, count) = (gram.size()[0], self.count as i64);
-        let (squares, _) = gram.linalg_eigh("L");
+        let half = half(weights, self.side).abs();
+        let kind = half.kind();
+        // A neuron without weights has zeros in its row, whatever they are multiplied by.
+        let scale = |dim: i64| half.sum_dim_intlist(dim, true, kind).clamp_min(LEAST_DEGREE).rsqrt();
+        let b = &half * scale(1) * scale(0);
+        let (squares, _) = b.matmul(&b.tr()).linalg_eigh("L");
+        let (neurons, count) = (squares.size()[0], self.count as i64);
         // ascending; the last is λ_1's. A root's derivative at 0 is infinite
         let theta = squares.narrow(0, neurons - 1 - count, count).clamp_min(1e-12).sqrt();
-        (1.0f64 - theta).sum(weights[0].kind())
+        (1.0f64 - theta).sum(kind)
     }
+}
+
+/// No degree of a neuron with weights is below.
+const LEAST_DEGREE: f64 = 1e-30;
+
+/// The weights between the neurons of `side` and those of the other, `(side, other)`: `[[A, B], [0, C]]` and so on.
+fn half(weights: &[Tensor], side: usize) -> Tensor {
+    let layers = weights.len() + 1;
+    let width = |layer: usize| if layer == 0 { weights[0].size()[1] } else { weights[layer - 1].size()[0] };
+    let block = |layer: usize, other: usize| match () {
+        () if other + 1 == layer => weights[other].shallow_clone(),
+        () if layer + 1 == other => weights[layer].tr(),
+        () => Tensor::zeros([width(layer), width(other)], (weights[0].kind(), weights[0].device())),
+    };
+    let row = |layer| {
+        let blocks: Vec<Tensor> = (1 - side..layers).step_by(2).map(|other| block(layer, other)).collect();
+        Tensor::cat(&blocks, 1)
+    };
+    Tensor::cat(&(side..layers).step_by(2).map(row).collect::<Vec<_>>(), 0)
 }
 
 /// The normalised blocks of S, `P_l = D_{l+1}^-1/2 |W_l| D_l^-1/2`, `(d_out, d_in)`.
@@ -376,7 +398,7 @@ mod tests {
                 // an absent edge is no variable
                 let difference = if old == 0.0 { 0.0 } else { (at(old + h) - at(old - h)) / (2.0 * h) };
                 let _ = at(old);
-                worst = worst.max((gradient.view([-1]).double_value(&[i]) - difference).abs());
+                worst = worst.max((gradient.reshape([-1]).double_value(&[i]) - difference).abs());
             }
         }
         worst / largest
