@@ -43,7 +43,8 @@
 //! | what is Slurm asked, what does it answer? | [`slurm::script`], [`slurm::queue`] |
 //! | which runs are submitted, in which arrays, and again when? | [`slurm::array`], [`slurm::retry`] |
 //! | what may be deleted? | [`experiment::gc`] |
-//! | which tables are made of the results? | [`report`] |
+//! | which tables and pictures are made of the results? | [`report`], [`report::scatter`] |
+//! | which figures are there, and which end of them is better? | [`experiment::figure`] |
 //! | where does a random number come from? | [`rng`] |
 //!
 //! To add a data set: a file in [`data`]. A penalty: a file in [`penalty`], and a field of `PenaltyParams`. A setting: a line in [`experiment::settings`] with a default that does

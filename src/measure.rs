@@ -181,6 +181,11 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// λ_i of L_sym, counted from 1: λ_1 is 0. `None` beyond the k that are known.
+    pub fn lambda(&self, i: usize) -> Option<f64> {
+        self.eigenvalues.get(i.checked_sub(1)?).copied()
+    }
+
     /// Share of the total volume that the largest cluster holds, in `[1 / k, 1]`.
     pub fn largest_share(&self) -> f64 {
         self.volumes.iter().copied().fold(0.0, f64::max)

@@ -4,8 +4,9 @@ use super::run::GridOptions;
 use super::{is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
 use crate::report::columns::columns;
-use crate::report::pivot::{Pivot, pivot};
+use crate::report::pivot::pivots;
 use crate::report::record::records;
+use crate::report::scatter::pictures;
 use crate::{InputError, aside, report};
 use anyhow::Context as _;
 use clap::Args;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Collect the results of a grid file's runs: one line a condition and state, with published values where there are.
+/// Pictures that the file asks for are written among the results.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Report {
@@ -55,7 +57,10 @@ impl Report {
         let Grid { runs, tables } = self.grid.grid()?;
         let records = records(&runs, &self.grid.out)?;
         let conditions = report::conditions(&records);
-        let tables: Vec<Pivot> = tables.iter().map(|(name, table)| pivot(name, table, &conditions)).collect();
+        let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions));
+        for path in report::write_pictures(&pictures, &self.grid.out)? {
+            note(&format!("picture: {}", path.display()));
+        }
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
         }
@@ -65,7 +70,7 @@ impl Report {
         }
         if let Some(path) = &self.html {
             let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
-            write_text(path, &report::html::grid(&conditions, &tables, &results))?;
+            write_text(path, &report::html::grid(&conditions, &tables, &pictures, &results))?;
         }
         let table = if self.csv.is_some() || self.parquet.is_some() { columns(&records) } else { Vec::new() };
         if let Some(path) = &self.csv {

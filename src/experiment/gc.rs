@@ -121,6 +121,12 @@ pub fn find(runs: &[Run], out: &Path) -> Result<Vec<Item>, InputError> {
     Ok(items)
 }
 
+/// Whether a file of this name in an experiment's directory is made of its results.
+fn is_page(name: &str) -> bool {
+    let number = name.strip_prefix("scatter-").and_then(|rest| rest.strip_suffix(".svg"));
+    matches!(name, "report.md" | "report.html") || number.is_some_and(|n| n.parse().is_ok_and(|n: u32| n > 0))
+}
+
 fn experiment(dir: &Path, needed: &HashSet<PathBuf>, conditions: &HashSet<&Path>) -> Result<Found, InputError> {
     let mut found = Found { items: Vec::new(), whole: true };
     let (mut temporary, mut pages) = (Vec::new(), Vec::new());
@@ -128,7 +134,7 @@ fn experiment(dir: &Path, needed: &HashSet<PathBuf>, conditions: &HashSet<&Path>
         let path = entry.path();
         if is_abandoned(&entry) {
             temporary.push(Item::file(&entry, Reason::Temporary));
-        } else if is_file(&entry) && matches!(name(&entry).as_str(), "report.md" | "report.html") {
+        } else if is_file(&entry) && is_page(&name(&entry)) {
             pages.push(Item::file(&entry, Reason::Experiment));
         } else if is_directory(&entry) && is_condition(&name(&entry)) {
             let of_condition = condition(&path, needed, conditions.contains(path.as_path()))?;

@@ -10,6 +10,7 @@ mod base;
 pub mod claim;
 pub mod cost;
 pub mod end_state;
+pub mod figure;
 pub mod file;
 pub mod gc;
 pub mod grid;

@@ -52,6 +52,15 @@ pub struct RunResult {
     pub timing_s: RunTiming,
 }
 
+impl RunResult {
+    /// Milliseconds of training per step of the optimiser, the tests after epochs included; `None` for a run that was
+    /// given the networks of another or had no steps.
+    pub fn ms_per_step(&self) -> Option<f64> {
+        let steps = self.settings.steps().filter(|steps| *steps > 0)?;
+        (self.timing_s.train > 0.0).then(|| 1000.0 * self.timing_s.train / steps as f64)
+    }
+}
+
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

@@ -3,6 +3,7 @@
 use super::types::{
     DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, Schema, SolverName, Starts, Whole,
 };
+use crate::data;
 use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
 use crate::penalty::block_share::{Layers, Power};
 use crate::penalty::decay::{Decay, L2Convention};
@@ -183,6 +184,15 @@ impl Settings {
     pub fn training_only(&self) -> Settings {
         let Settings { clusters, shuffles, null_model, restarts, solver, lesions, .. } = Settings::default();
         Settings { clusters, shuffles, null_model, restarts, solver, lesions, ..self.clone() }
+    }
+
+    /// Steps of the optimiser in both phases; `None` if there is no such data set.
+    pub fn steps(&self) -> Option<usize> {
+        let dataset = data::describe(self.dataset.as_str()).ok()?;
+        let examples = self.n_train.map_or(dataset.train, |n| n.get());
+        let steps_per_epoch = examples.div_ceil(self.batch_size.get());
+        let phase = |phase: OptionalPhase| phase.get().steps(steps_per_epoch);
+        Some(phase(self.epochs).saturating_add(phase(self.pruning_epochs)))
     }
 
     /// What the trainer is given.

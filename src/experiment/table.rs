@@ -1,4 +1,4 @@
-//! The table that a report makes of an experiment: its `report` section.
+//! The table and the pictures that a report makes of an experiment: its `report` section.
 //!
 //! ```yaml
 //! report:
@@ -8,8 +8,11 @@
 //!   values: [pruned.ncut]              # an end state and a figure of it
 //!   expect:                            # published values
 //!     - {where: 'dropout == 0', pruned.ncut: 8.880, sd: 0.121, n: 5, tolerance: 3}   # in standard errors
+//!   scatter:                           # pictures of figures against each other, one for each y
+//!     - {x: pruned.test_accuracy, y: [pruned.ncut, ms_per_step], series: dropout}
 //! ```
 
+use super::figure;
 use super::file::unknown_key;
 use super::predicate::Predicate;
 use super::settings::NAMES;
@@ -18,28 +21,10 @@ use crate::InputError;
 use crate::names::nearest;
 use serde_json::{Value, json};
 
-/// Figures of an end state that a table may show.
-pub const FIGURES: [&str; 13] = [
-    "ncut",
-    "null_mean",
-    "null_sd",
-    "z_score",
-    "p_value",
-    "train_accuracy",
-    "test_accuracy",
-    "train_loss",
-    "test_loss",
-    "effective_clusters",
-    "largest_share",
-    "modularity_q",
-    "functional_clusters",
-];
-const STATES: [&str; 2] = ["unpruned", "pruned"];
-
-/// A table of means ± standard deviations over replicates.
+/// A table of means ± standard deviations over replicates, and pictures of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
-    /// Its heading.
+    /// The heading.
     pub title: Option<String>,
     /// Settings that its rows are told apart by.
     pub rows: Vec<&'static str>,
@@ -49,6 +34,19 @@ pub struct Table {
     pub values: Vec<String>,
     /// Published values.
     pub expect: Vec<Expected>,
+    /// Pictures.
+    pub scatter: Vec<Scatter>,
+}
+
+/// Pictures of figures against one figure, with a point a condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scatter {
+    /// What lies on the horizontal axis, as `pruned.test_accuracy`.
+    pub x: String,
+    /// What lies on the vertical one: a picture for each, at least one.
+    pub y: Vec<String>,
+    /// Settings that points are told apart by, by colour and shape.
+    pub series: Vec<&'static str>,
 }
 
 /// A published value.
@@ -78,7 +76,7 @@ impl Table {
     ///
     /// A key, setting or figure that there is not.
     pub fn read(node: &Node) -> Result<Self, InputError> {
-        const KEYS: [&str; 5] = ["title", "rows", "cols", "values", "expect"];
+        const KEYS: [&str; 6] = ["title", "rows", "cols", "values", "expect", "scatter"];
         let mut table = Self::default();
         for (key, node) in node.map("a map")? {
             match key.name.as_str() {
@@ -87,8 +85,9 @@ impl Table {
                 }
                 "rows" => table.rows = settings(node)?,
                 "cols" => table.cols = settings(node)?,
-                "values" => table.values = node.list().iter().map(value).collect::<Result<_, _>>()?,
+                "values" => table.values = values(node)?,
                 "expect" => table.expect = node.list().iter().map(expected).collect::<Result<Vec<_>, _>>()?.concat(),
+                "scatter" => table.scatter = node.list().iter().map(Scatter::read).collect::<Result<_, _>>()?,
                 _ => return Err(unknown_key(key, "'report'", &KEYS)),
             }
         }
@@ -98,8 +97,7 @@ impl Table {
     /// JSON Schema of the section.
     pub fn schema() -> Value {
         let one_or_more = |item: Value| json!({"anyOf": [item, {"type": "array", "items": item}]});
-        let figures: Vec<String> =
-            STATES.iter().flat_map(|state| FIGURES.iter().map(move |figure| format!("{state}.{figure}"))).collect();
+        let figures = figure::names();
         let mut expect = json!({"where": {"type": "string"}, "sd": {"type": "number"}, "n": {"type": "integer"}, "tolerance": {"type": "number"}});
         for figure in &figures {
             expect[figure] = json!({"type": "number"});
@@ -109,8 +107,40 @@ impl Table {
             "rows": one_or_more(json!({"enum": NAMES})),
             "cols": one_or_more(json!({"enum": NAMES})),
             "values": one_or_more(json!({"enum": figures})),
-            "expect": one_or_more(json!({"type": "object", "additionalProperties": false, "properties": expect}))
+            "expect": one_or_more(json!({"type": "object", "additionalProperties": false, "properties": expect})),
+            "scatter": one_or_more(json!({"type": "object", "additionalProperties": false, "required": ["x", "y"], "properties": {
+                "x": {"enum": figures},
+                "y": {"anyOf": [{"enum": figures}, {"type": "array", "items": {"enum": figures}, "minItems": 1}]},
+                "series": one_or_more(json!({"enum": NAMES}))
+            }}))
         }})
+    }
+
+    /// Whether it asks for a table, and not for pictures alone.
+    pub fn has_cells(&self) -> bool {
+        let Self { rows, cols, values, expect, scatter, title: _ } = self;
+        scatter.is_empty() || !(rows.is_empty() && cols.is_empty() && values.is_empty() && expect.is_empty())
+    }
+}
+
+impl Scatter {
+    fn read(node: &Node) -> Result<Self, InputError> {
+        let (mut x, mut y, mut series) = (None, Vec::new(), Vec::new());
+        for (key, node) in node.map("a map with 'x' and 'y'")? {
+            match key.name.as_str() {
+                "x" => x = Some(value(node)?),
+                "y" => y = values(node)?,
+                "series" => series = settings(node)?,
+                _ => return Err(unknown_key(key, "'scatter'", &["x", "y", "series"])),
+            }
+        }
+        match x {
+            Some(x) if !y.is_empty() => Ok(Self { x, y, series }),
+            x => {
+                let lacking = if x.is_none() { "x" } else { "y" };
+                Err(node.error(format!("no figure for '{lacking}'"), format!("add one, as {lacking}: pruned.ncut")))
+            }
+        }
     }
 }
 
@@ -129,20 +159,20 @@ fn settings(node: &Node) -> Result<Vec<&'static str>, InputError> {
 }
 
 /// `pruned.ncut`.
-fn figure(text: &str) -> Option<String> {
-    let (state, figure) = text.split_once('.')?;
-    (STATES.contains(&state) && FIGURES.contains(&figure)).then(|| text.to_string())
+fn value(node: &Node) -> Result<String, InputError> {
+    let Some(text) = node.text() else {
+        return Err(
+            node.error(format!("{} where one figure should be", node.content.kind()), "write it as pruned.ncut")
+        );
+    };
+    match figure::find(&text) {
+        Some(_) => Ok(text),
+        None => Err(node.error(format!("no figure is called '{text}'"), figure::remedy(&text))),
+    }
 }
 
-fn value(node: &Node) -> Result<String, InputError> {
-    let text = node.text().unwrap_or_default();
-    figure(&text).ok_or_else(|| {
-        let known: Vec<String> = STATES.iter().flat_map(|s| FIGURES.iter().map(move |f| format!("{s}.{f}"))).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let near = nearest(&text, &known).map(|near| format!("did you mean '{near}'?"));
-        let remedy = near.unwrap_or_else(|| format!("write unpruned. or pruned. and one of {}", FIGURES.join(", ")));
-        node.error(format!("no figure is called '{text}'"), remedy)
-    })
+fn values(node: &Node) -> Result<Vec<String>, InputError> {
+    node.list().iter().map(value).collect()
 }
 
 /// One entry a figure of the row.
@@ -161,7 +191,7 @@ fn expected(node: &Node) -> Result<Vec<Expected>, InputError> {
             "sd" => sd = Some(number(node)?),
             "n" => n = Some(number(node)?),
             "tolerance" => tolerance = number(node)?,
-            name if figure(name).is_some() => means.push((name.to_string(), number(node)?)),
+            name if figure::find(name).is_some() => means.push((name.to_string(), number(node)?)),
             _ => {
                 let known = ["where", "sd", "n", "tolerance", "pruned.ncut", "unpruned.ncut"];
                 return Err(unknown_key(key, "'expect'", &known));
@@ -186,11 +216,31 @@ mod tests {
         let table = Table::read(&parse("f", text).unwrap()).unwrap();
         assert_eq!((table.rows.as_slice(), table.cols.as_slice()), (&["dataset"][..], &["dropout", "l1"][..]));
         assert_eq!((table.expect[0].mean, table.expect[0].sd, table.expect[0].tolerance), (8.88, Some(0.1), 3.0));
+        let text = "[{x: pruned.ncut, y: ms_per_step}, {x: ms_per_step, y: [pruned.ncut, unpruned.lambda_2], series: [l1, l2]}]";
+        let table = Table::read(&parse("f", &format!("{{scatter: {text}}}")).unwrap()).unwrap();
+        assert!(!table.has_cells());
+        assert_eq!(
+            (table.scatter[0].y.as_slice(), table.scatter[0].series.len()),
+            (&["ms_per_step".to_string()][..], 0)
+        );
+        assert_eq!((table.scatter[1].y.len(), table.scatter[1].series.as_slice()), (2, &["l1", "l2"][..]));
         for (text, part) in [
             ("{row: dataset}", "did you mean 'rows'?"),
             ("{rows: datset}", "did you mean 'dataset'?"),
             ("{values: pruned.ncutt}", "did you mean 'pruned.ncut'?"),
             ("{expect: {where: 'dropout == 0'}}", "no published value"),
+            ("{values: pruned.ms_per_step}", "did you mean 'ms_per_step'?"),
+            ("{scatter: {x: pruned.ncut}}", "no figure for 'y'"),
+            ("{scatter: [{y: pruned.ncut}]}", "no figure for 'x'"),
+            ("{scatter: {x: pruned.ncut, y: []}}", "no figure for 'y'"),
+            ("{scatter: {x: [pruned.ncut], y: ms_per_step}}", "f:1:15: a list where one figure should be"),
+            (
+                "{scatter: {x: pruned.ncut, y: [pruned.lamda_2]}}",
+                "f:1:32: no figure is called 'pruned.lamda_2'; did you mean 'pruned.lambda_2'?",
+            ),
+            ("{scatter: {x: pruned.ncut, y: ms_per_step, serie: l1}}", "did you mean 'series'?"),
+            ("{scatter: {x: pruned.ncut, y: ms_per_step, series: l11}}", "did you mean 'l1'?"),
+            ("{scatter: 3}", "a number where a map with 'x' and 'y' should be"),
             ("{expect: {where: 'dropuot == 0', pruned.ncut: 1}}", "did you mean 'dropout'?"),
         ] {
             let error = Table::read(&parse("f", text).unwrap()).expect_err(text).to_string();

@@ -50,8 +50,9 @@ type EndStateOf = fn(&RunResult) -> Option<&EndState>;
 type Figure = (&'static str, Kind, fn(&EndState) -> Cell);
 
 /// What is told of an end state.
-const FIGURES: [Figure; 18] = [
+const FIGURES: [Figure; 22] = [
     ("ncut", Kind::Real, |s| Cell::Real(s.measurement.ncut)),
+    ("ncut_per_cluster", Kind::Real, |s| Cell::Real(s.measurement.ncut_per_cluster)),
     ("null_mean", Kind::Real, |s| real(s.measurement.null.as_ref().map(|null| null.mean))),
     ("null_sd", Kind::Real, |s| real(s.measurement.null.as_ref().map(|null| null.sd))),
     ("z_score", Kind::Real, |s| real(s.measurement.z_score)),
@@ -64,6 +65,9 @@ const FIGURES: [Figure; 18] = [
     ("largest_share", Kind::Real, |s| Cell::Real(s.measurement.largest_share())),
     ("modularity_q", Kind::Real, |s| Cell::Real(s.measurement.modularity_q)),
     ("functional_clusters", Kind::Whole, |s| s.lesions.as_ref().map_or(Cell::Empty, |l| count(l.functional))),
+    ("lambda_2", Kind::Real, |s| real(s.measurement.lambda(2))),
+    ("lambda_3", Kind::Real, |s| real(s.measurement.lambda(3))),
+    ("lambda_4", Kind::Real, |s| real(s.measurement.lambda(4))),
     ("sparsity", Kind::Real, |s| Cell::Real(s.sparsity)),
     ("nodes", Kind::Whole, |s| count(s.measurement.graph.nodes)),
     ("edges", Kind::Whole, |s| count(s.measurement.graph.edges)),
@@ -102,6 +106,7 @@ pub fn columns(records: &[RunRecord]) -> Vec<Column> {
             columns.push(column(&format!("{state}_{name}"), kind, &cell));
         }
     }
+    columns.push(column("ms_per_step", Kind::Real, &|r| real(r.result.as_ref().and_then(RunResult::ms_per_step))));
     columns.push(column("seconds", Kind::Real, &|r| real(r.result.as_ref().map(|result| result.timing_s.total))));
     columns.push(column("version", Kind::Text, &|r| match &r.result {
         Some(result) => Cell::Text(result.unpruned.measurement.version.clone()),

@@ -15,7 +15,7 @@ fn end_state(ncut: f64, z: Option<f64>, codes: &[&str]) -> Value {
     json!({
         "schema": 1, "model": null, "clusters": 12, "ncut": ncut, "ncut_per_cluster": ncut / 12.0,
         "graph": {"nodes": 1818, "edges": 40000, "dropped_nodes": 0, "components": 1, "layers": []},
-        "eigenvalues": [], "labels": [], "sizes": [], "volumes": [0.75, 0.25], "effective_clusters": 10.5, "modularity_q": 0.1 + 0.2,
+        "eigenvalues": [0.0, 0.25, 0.5], "labels": [], "sizes": [], "volumes": [0.75, 0.25], "effective_clusters": 10.5, "modularity_q": 0.1 + 0.2,
         "null": shuffled, "p_value": z.map(|_| 1.0 / 3.0), "z_score": z, "warnings": warnings,
         "settings": {"clusters": 12, "shuffles": 2, "null": "layer", "seed": 0, "prune": 0.0, "restarts": 25,
             "solver": "lanczos", "kmeans": "lloyd", "convention": "paper", "device": "cpu"},

@@ -2,6 +2,7 @@
 
 use super::Condition;
 use super::pivot::Pivot;
+use super::scatter::Picture;
 use super::text;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
@@ -17,12 +18,13 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
 .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; } figcaption { color: var(--soft); font-size: .85rem; max-width: 22rem; }
-svg text { fill: var(--soft); font-size: 11px; } .warning { border-left: 3px solid var(--mark); padding-left: .7rem; }
+figure svg text { fill: var(--soft); font-size: 11px; } .picture svg { max-width: 100%; height: auto; } .warning { border-left: 3px solid var(--mark); padding-left: .7rem; }
 .incomplete td:nth-child(3) { color: var(--mark); font-weight: 600; }
 ";
 
-/// Text with nothing in it that HTML would read as markup.
-fn escape(text: &str) -> String {
+/// Text with nothing in it that HTML or XML would read as markup, or refuse.
+pub(super) fn escape(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
@@ -146,8 +148,13 @@ fn varied(run: &Run) -> String {
     }
 }
 
-/// A grid's conditions, the tables of its `report` sections, and the null distributions of its runs.
-pub fn grid(conditions: &[Condition], tables: &[Pivot], results: &[(&Run, &RunResult)]) -> String {
+/// A grid's conditions, the tables and pictures of its `report` sections, and the null distributions of its runs.
+pub fn grid(
+    conditions: &[Condition],
+    tables: &[Pivot],
+    pictures: &[Picture],
+    results: &[(&Run, &RunResult)],
+) -> String {
     let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
         text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
     let mut body = table(&text::HEADER, &rows, |r| incomplete[r]);
@@ -161,6 +168,10 @@ pub fn grid(conditions: &[Condition], tables: &[Pivot], results: &[(&Run, &RunRe
     for Pivot { title, header, rows } in tables {
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
         body.push_str(&format!("<h2>{}</h2>\n{}", escape(title), table(&header, rows, |_| false)));
+    }
+    if !pictures.is_empty() {
+        body.push_str("<h2>Figures against each other</h2>\n");
+        pictures.iter().for_each(|picture| body.push_str(&format!("<p class=\"picture\">{}</p>\n", picture.svg)));
     }
     body.push_str("<h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n");
     for (run, result) in results {

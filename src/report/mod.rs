@@ -2,7 +2,8 @@
 //! functions to text or bytes.
 //!
 //! ```text
-//! runs ─► record ─┬─► conditions ─► text, html
+//! runs ─► record ─┬─► conditions ─┬─► pivot, scatter ─┐
+//!                 │               └───────────────────┴─► text, html
 //!                 ├─► columns ─► csv, parquet
 //!                 └─► tensorboard
 //! ```
@@ -16,10 +17,12 @@ pub mod parquet;
 pub mod pivot;
 mod published;
 pub mod record;
+pub mod scatter;
 pub mod tensorboard;
 pub mod text;
 
-use self::pivot::{Pivot, pivot};
+use self::pivot::pivots;
+use self::scatter::{Picture, pictures};
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
@@ -55,6 +58,8 @@ pub struct Figure {
 pub struct Figures {
     /// n-cut.
     pub ncut: Figure,
+    /// n-cut / k.
+    pub ncut_per_cluster: Figure,
     /// Mean of the null distribution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub null_mean: Option<Figure>,
@@ -88,6 +93,15 @@ pub struct Figures {
     /// Clusters that cost more than random sets when they are silenced ([`crate::lesion::Lesions::functional`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functional_clusters: Option<Figure>,
+    /// λ_2 of L_sym ([`crate::measure::Measurement::lambda`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_2: Option<Figure>,
+    /// λ_3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_3: Option<Figure>,
+    /// λ_4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_4: Option<Figure>,
 }
 
 /// One condition of an experiment.
@@ -114,6 +128,10 @@ pub struct Condition {
     pub unpruned: Option<Figures>,
     /// At the end.
     pub pruned: Option<Figures>,
+    /// Milliseconds of training per step ([`RunResult::ms_per_step`]), of the replicates that were trained and not given
+    /// the networks of another run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ms_per_step: Option<Figure>,
 }
 
 /// The results of `runs` that are done, in their order.
@@ -160,6 +178,7 @@ fn condition(group: &[&RunRecord]) -> Condition {
     let done: Vec<&RunResult> = group.iter().filter_map(|record| record.result.as_ref()).collect();
     let unpruned: Vec<&EndState> = done.iter().map(|r| &r.unpruned).collect();
     let pruned: Vec<&EndState> = done.iter().filter_map(|r| r.pruned.as_ref()).collect();
+    let ms_per_step: Vec<f64> = done.iter().filter_map(|result| result.ms_per_step()).collect();
     let all = run.settings().values();
     let varied = run.condition.varied.iter().filter_map(|(name, _)| Some((name.clone(), all.get(name)?.clone())));
     let settings = varied.collect();
@@ -175,6 +194,7 @@ fn condition(group: &[&RunRecord]) -> Condition {
         partial: count(Status::Partial),
         unpruned: figures(&unpruned, published("unpruned")),
         pruned: figures(&pruned, published("pruned")),
+        ms_per_step: (!ms_per_step.is_empty()).then(|| Figure::new(ms_per_step, None)),
     }
 }
 
@@ -196,6 +216,7 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
     let none: Theirs = |_| (None, None);
     Some(Figures {
         ncut: always(&|s| s.measurement.ncut, |p| (Some(p.ncut), p.ncut_sd)),
+        ncut_per_cluster: always(&|s| s.measurement.ncut_per_cluster, none),
         null_mean: figure(&|s| s.measurement.null.as_ref().map(|n| n.mean), |p| (p.null_mean, p.null_mean_sd)),
         null_sd: figure(&|s| s.measurement.null.as_ref().map(|n| n.sd), |p| (p.null_sd, None)),
         z_score: figure(&|s| s.measurement.z_score, |p| (p.z_score, None)),
@@ -208,6 +229,9 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         largest_share: always(&|s| s.measurement.largest_share(), none),
         modularity_q: always(&|s| s.measurement.modularity_q, none),
         functional_clusters: figure(&|s| s.lesions.as_ref().map(|l| l.functional as f64), none),
+        lambda_2: figure(&|s| s.measurement.lambda(2), none),
+        lambda_3: figure(&|s| s.measurement.lambda(3), none),
+        lambda_4: figure(&|s| s.measurement.lambda(4), none),
     })
 }
 
@@ -229,7 +253,8 @@ impl Figure {
     }
 }
 
-/// Writes `report.md` and `report.html`, with the tables of `report` sections, into each experiment's directory, and says where.
+/// Writes `report.md` and `report.html`, with the tables and pictures of `report` sections, and the pictures by themselves
+/// into each experiment's directory, and says where the pages are.
 ///
 /// # Errors
 ///
@@ -255,15 +280,29 @@ pub fn write_pages(
             continue;
         }
         let directory = out.join(experiment);
-        let own = tables.iter().filter(|(name, _)| name == experiment);
-        let own: Vec<Pivot> = own.map(|(name, table)| pivot(name, table, &of_this)).collect();
-        let markdown: String = own.iter().map(|table| format!("\n{}", table.markdown())).collect();
+        let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
+        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
+        let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
-        aside::write(&page, html::grid(&of_this, &own, &results).as_bytes())?;
+        aside::write(&page, html::grid(&of_this, &tables, &pictures, &results).as_bytes())?;
+        write_pictures(&pictures, out)?;
         written.push(page);
     }
     Ok(written)
+}
+
+/// Writes pictures into the directories of their experiments, and says where.
+///
+/// # Errors
+///
+/// A file cannot be written.
+pub fn write_pictures(pictures: &[Picture], out: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let write = |picture: &Picture| {
+        let path = out.join(&picture.experiment).join(&picture.name);
+        aside::write(&path, picture.svg.as_bytes()).map(|()| path)
+    };
+    pictures.iter().map(write).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! standard deviation, and the published value where one is expected.
 
 use super::{Condition, Figure, Figures};
+use crate::experiment::figure;
 use crate::experiment::grid::readable;
 use crate::experiment::table::Table;
 use serde_json::{Map, Value};
@@ -17,8 +18,14 @@ pub struct Pivot {
     pub rows: Vec<Vec<String>>,
 }
 
+/// The table of each section that asks for one.
+pub fn pivots(sections: &[(String, Table)], conditions: &[Condition]) -> Vec<Pivot> {
+    let asked = sections.iter().filter(|(_, table)| table.has_cells());
+    asked.map(|(experiment, table)| pivot(experiment, table, conditions)).collect()
+}
+
 /// `table` of the conditions of `experiment`.
-pub fn pivot(experiment: &str, table: &Table, conditions: &[Condition]) -> Pivot {
+fn pivot(experiment: &str, table: &Table, conditions: &[Condition]) -> Pivot {
     let own: Vec<&Condition> = conditions.iter().filter(|condition| condition.experiment == experiment).collect();
     let key = |names: &[&str], condition: &Condition| -> Vec<String> {
         names.iter().map(|name| readable(condition.all_settings.get(*name).unwrap_or(&Value::Null))).collect()
@@ -62,9 +69,7 @@ pub fn pivot(experiment: &str, table: &Table, conditions: &[Condition]) -> Pivot
 
 /// `8.346 ± 0.068 (8.350: -0.1 se)`, with `!` where it is beyond the tolerance and `3/5` where replicates are missing.
 fn shown(condition: &Condition, value: &str, table: &Table) -> String {
-    let (state, name) = value.split_once('.').unwrap_or(("pruned", value));
-    let figures = if state == "unpruned" { &condition.unpruned } else { &condition.pruned };
-    let Some(figure) = figures.as_ref().and_then(|figures| figures.get(name)) else { return "–".into() };
+    let Some(figure) = condition.figure(value) else { return "–".into() };
     let mut text = format!("{:.3}", figure.mean);
     if let Some(sd) = figure.sd {
         text.push_str(&format!(" ± {sd:.3}"));
@@ -117,11 +122,23 @@ impl Pivot {
     }
 }
 
+impl Condition {
+    /// A figure by its name in a `report` section, as `pruned.ncut`; `None` if the condition has none.
+    pub fn figure(&self, name: &str) -> Option<&Figure> {
+        match figure::find(name)? {
+            (Some("unpruned"), figure) => self.unpruned.as_ref()?.get(figure.name),
+            (Some(_), figure) => self.pruned.as_ref()?.get(figure.name),
+            (None, _) => self.ms_per_step.as_ref(),
+        }
+    }
+}
+
 impl Figures {
-    /// A figure by its name in a `report` section; `None` if there is none, or not of every replicate.
-    pub fn get(&self, name: &str) -> Option<&Figure> {
+    /// A figure by its name without the end state; `None` if there is none, or not of every replicate.
+    fn get(&self, name: &str) -> Option<&Figure> {
         match name {
             "ncut" => Some(&self.ncut),
+            "ncut_per_cluster" => Some(&self.ncut_per_cluster),
             "null_mean" => self.null_mean.as_ref(),
             "null_sd" => self.null_sd.as_ref(),
             "z_score" => self.z_score.as_ref(),
@@ -134,6 +151,9 @@ impl Figures {
             "largest_share" => Some(&self.largest_share),
             "modularity_q" => Some(&self.modularity_q),
             "functional_clusters" => self.functional_clusters.as_ref(),
+            "lambda_2" => self.lambda_2.as_ref(),
+            "lambda_3" => self.lambda_3.as_ref(),
+            "lambda_4" => self.lambda_4.as_ref(),
             _ => None,
         }
     }
@@ -143,8 +163,9 @@ impl Figures {
 mod tests {
     use super::*;
     use crate::experiment::settings::Settings;
-    use crate::experiment::table::FIGURES;
     use crate::experiment::yaml::parse;
+    use crate::report::conditions;
+    use crate::report::fixtures::records;
     use serde_json::json;
 
     fn condition(dataset: &str, dropout: f64, ncuts: &[f64]) -> Condition {
@@ -154,6 +175,7 @@ mod tests {
         let figure = || Figure::new(ncuts.to_vec(), None);
         let pruned = Figures {
             ncut: figure(),
+            ncut_per_cluster: figure(),
             null_mean: None,
             null_sd: None,
             z_score: None,
@@ -166,6 +188,9 @@ mod tests {
             largest_share: figure(),
             modularity_q: figure(),
             functional_clusters: None,
+            lambda_2: None,
+            lambda_3: None,
+            lambda_4: None,
         };
         Condition {
             experiment: "e".into(),
@@ -178,6 +203,7 @@ mod tests {
             partial: 0,
             unpruned: None,
             pruned: Some(pruned),
+            ms_per_step: None,
         }
     }
 
@@ -199,10 +225,18 @@ mod tests {
         assert!(found.text().starts_with("T\ndataset ") && found.markdown().starts_with("**T**\n\n| dataset |"));
     }
 
+    /// Of two replicates with eigenvalues 0, 0.25 and 0.5, one of which is pruned and has no shuffles then.
     #[test]
     fn every_figure_of_a_section_has_a_value() {
-        let figures = condition("mnist", 0.0, &[1.0]).pruned.unwrap();
-        let missing: Vec<&str> = FIGURES.into_iter().filter(|name| figures.get(name).is_none()).collect();
-        assert_eq!(missing, ["null_mean", "null_sd", "z_score", "p_value", "functional_clusters"]);
+        let condition = &conditions(&records())[0];
+        let missing: Vec<String> =
+            figure::names().into_iter().filter(|name| condition.figure(name).is_none()).collect();
+        let without_shuffles = ["null_mean", "null_sd", "z_score", "p_value", "functional_clusters", "lambda_4"];
+        let wanted =
+            ["unpruned", "pruned"].iter().flat_map(|s| without_shuffles.iter().map(move |f| format!("{s}.{f}")));
+        assert_eq!(missing, wanted.collect::<Vec<_>>());
+        assert_eq!(condition.figure("unpruned.lambda_3").map(|figure| figure.values.as_slice()), Some(&[0.5, 0.5][..]));
+        // 40 epochs of 469 steps in a second
+        assert_eq!(condition.figure("ms_per_step").map(|figure| figure.mean), Some(1000.0 / 18760.0));
     }
 }

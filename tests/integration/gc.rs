@@ -76,7 +76,7 @@ fn what_the_file_does_not_need_is_listed_and_then_deleted() {
     fill(&work, "runs/kept/dropout=0.25-0123abcd/r1", &["config.yaml", "checkpoint.safetensors"]);
     fill(&work, "runs/gone/default-44136fa3/r0", &RUN);
     fill(&work, "runs/gone/epochs=3-01234567/r7", &RUN);
-    fill(&work, "runs/gone", &["report.md", "report.html"]);
+    fill(&work, "runs/gone", &["report.md", "scatter-2.svg"]);
     fill(&work, &format!("{HALF}/r1"), &[".ncut-old", "config.yaml"]);
     fill(&work, "runs", &[".ncut-old", ".ncut-young"]);
     // attempts by nobody that lives

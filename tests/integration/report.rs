@@ -38,6 +38,25 @@ fn work() -> Work {
 }
 
 #[test]
+fn pictures_stand_beside_runs_and_in_pages() {
+    let work = work();
+    let grid = String::from_utf8(work.read("grid.yaml")).unwrap();
+    let report = "report: {scatter: {x: pruned.test_accuracy, y: [pruned.ncut, ms_per_step], series: dropout}}";
+    work.write("grid.yaml", format!("{grid}    {report}\n"));
+    let text = |path: &str| String::from_utf8(work.read(path)).unwrap();
+    work.ncut(&["run", "grid.yaml", "--where", "dropout==0", "--seeds", "0,1"]).ok();
+    let second = text("runs/tiny/scatter-2.svg");
+    assert!(text("runs/tiny/report.html").contains(&second) && second.contains("ms of training per step"));
+    let report = work.ncut(&["report", "grid.yaml", "--html", "page.html"]).ok();
+    assert!(report.stderr.contains("picture: runs/tiny/scatter-1.svg"), "{report}");
+    let first = text("runs/tiny/scatter-1.svg");
+    assert!(text("page.html").contains(&first));
+    // dropout 0.5 has no result
+    assert_eq!(first.matches("class=\"marker\"").count(), 1);
+    assert!(first.contains("Conditions without both figures, not shown: 1"));
+}
+
+#[test]
 fn a_row_a_run_in_every_state() {
     let work = work();
     let (header, rows) = rows(&work);
