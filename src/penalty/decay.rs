@@ -45,7 +45,7 @@ impl Decay {
             });
         }
         if self.l4 > 0.0 {
-            loss = loss + l4(weights) * self.l4;
+            loss = &loss + l4(weights) * self.l4;
         }
         loss
     }

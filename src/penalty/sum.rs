@@ -124,7 +124,7 @@ impl Penalties {
         let params = &self.params;
         let mut loss = params.decay.add_to(loss, weights);
         if let Some(eigenvalues) = &self.eigenvalues {
-            loss = loss + eigenvalues.sum(weights) * params.eigenvalues;
+            loss = &loss + eigenvalues.sum(weights) * params.eigenvalues;
         }
         if params.loops > 0.0 {
             let count = params.loop_penalty.count(weights, params.loop_root);
@@ -132,13 +132,13 @@ impl Penalties {
                 Some(target) => off_target(&count, target),
                 None => -count,
             };
-            loss = loss + penalty * params.loops;
+            loss = &loss + penalty * params.loops;
         }
         if params.soft_ncut > 0.0 {
-            loss = loss + soft_ncut(weights, &self.logits, params.soft_balance) * params.soft_ncut;
+            loss = &loss + soft_ncut(weights, &self.logits, params.soft_balance) * params.soft_ncut;
         }
         if params.soft_modularity > 0.0 {
-            loss = loss + soft_modularity(weights, &self.logits) * params.soft_modularity;
+            loss = &loss + soft_modularity(weights, &self.logits) * params.soft_modularity;
         }
         loss
     }
