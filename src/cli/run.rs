@@ -135,8 +135,10 @@ impl Run {
         again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
         for run in &done {
             RunDirectory::new(&context.out, run).tidy();
-            // runs of versions that did not note them
-            networks::note(&context.out, run)?;
+            // a run of a version that did not note it
+            if !networks::is_noted(&context.out, run) {
+                networks::note(&context.out, run)?;
+            }
         }
         let progress = GridProgress::new(runs.len(), done.len());
         if !again.is_empty() {

@@ -39,6 +39,11 @@ pub fn note(out: &Path, run: &Run) -> Result<(), InputError> {
     aside::write(&entry(out, run), name(out, &directory).as_bytes())
 }
 
+/// Whether some run is noted, be it still there or not: a glance, for thousands of runs.
+pub fn is_noted(out: &Path, run: &Run) -> bool {
+    entry(out, run).exists()
+}
+
 /// The directory of a run with the networks and metrics that `run` would have, if one is noted and still has them.
 fn find(out: &Path, run: &Run) -> Option<RunDirectory> {
     let below = std::fs::read_to_string(entry(out, run)).ok()?;
