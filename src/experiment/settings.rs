@@ -110,6 +110,8 @@ settings! {
     loop_penalty_target: Option<NonNegative> = None,
     /// Weight of the share of |w| that joins neurons of different tags, in the loss.
     block_share: NonNegative = NonNegative(0.0),
+    /// Its weight in the pruning phase, if it is another there.
+    block_share_pruning: Option<NonNegative> = None,
     /// Matrices that `block_share` looks at: `all` or `hidden`.
     block_share_layers: Layers = Layers::All,
     /// What a weight counts in `block_share`: |w| (`absolute`) or w² (`square`).
@@ -219,6 +221,7 @@ impl Settings {
                 loop_root: self.loop_penalty_root,
                 loop_target: self.loop_penalty_target.map(f64::from),
                 block_share: self.block_share.into(),
+                block_share_pruning: self.block_share_pruning.unwrap_or(self.block_share).into(),
                 block_share_layers: self.block_share_layers,
                 block_share_power: self.block_share_power,
                 soft_ncut: self.soft_ncut.into(),

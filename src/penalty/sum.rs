@@ -74,8 +74,10 @@ pub struct PenaltyParams {
     pub loop_root: Root,
     /// The target, if there is one.
     pub loop_target: Option<f64>,
-    /// Weight of [`BlockShare`] over the network's tags.
+    /// Weight of [`BlockShare`] over the network's tags, before pruning.
     pub block_share: f64,
+    /// The same while weights are pruned: pruning itself cuts what is left between blocks, so that less does.
+    pub block_share_pruning: f64,
     /// The matrices that it looks at.
     pub block_share_layers: Layers,
     /// What a weight counts there.
@@ -108,7 +110,7 @@ impl Penalties {
         let eigenvalues = (params.eigenvalues > 0.0)
             .then(|| EigenvaluePenalty::new(&widths, params.eigenvalue_count, params.eigen_solver));
         let of = tags.tensors(device);
-        let block_share = (params.block_share > 0.0)
+        let block_share = (params.block_share > 0.0 || params.block_share_pruning > 0.0)
             .then(|| BlockShare::new(&of, params.block_share_layers, params.block_share_power, device));
         let soft = params.soft_ncut > 0.0 || params.soft_modularity > 0.0;
         let logits = |tags: &Tensor, count: usize| {
@@ -144,14 +146,12 @@ impl Penalties {
     }
 
     /// Adds to `gradients`, one of each weight's shape, in place, those of the penalties that have them in closed form, and
-    /// returns `loss` with their values added.
-    pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor]) -> Tensor {
+    /// returns `loss` with their values added. `pruning`: whether weights are being pruned.
+    pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
+        let weight = if pruning { self.params.block_share_pruning } else { self.params.block_share };
         match &self.block_share {
-            Some(share) => {
-                let weight = self.params.block_share;
-                loss + share.add_gradients(weights, gradients, weight) * weight
-            }
-            None => loss,
+            Some(share) if weight > 0.0 => loss + share.add_gradients(weights, gradients, weight) * weight,
+            _ => loss,
         }
     }
 

@@ -343,7 +343,8 @@ impl Trainer {
         let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
         // weights are every other parameter of the network
         let of_weights: Vec<&Tensor> = gradients.iter().step_by(2).take(self.network.weights.len()).collect();
-        let loss = self.penalties.add_gradients(loss.detach(), &self.network.weights, &of_weights);
+        let (weights, pruning) = (&self.network.weights, self.masks.is_some());
+        let loss = self.penalties.add_gradients(loss.detach(), weights, &of_weights, pruning);
         self.adam.step(&parameters, &gradients);
         if let Some(masks) = &self.masks
             && (self.params.hold_pruned || self.params.normalize_neurons)
@@ -437,6 +438,7 @@ mod tests {
                 loop_root: Root::None,
                 loop_target: Some(3.0),
                 block_share: 0.01,
+                block_share_pruning: 0.02,
                 block_share_layers: Layers::All,
                 block_share_power: Power::Absolute,
                 soft_ncut: 0.01,
