@@ -47,13 +47,14 @@ impl Aside {
         self.temporary.path()
     }
 
-    /// Gives the file its final name in its folder, in place of any that had it, once its bytes are on the disk.
+    /// Gives the file its final name, in its folder or (a path) in another of the same file system, in place of any that
+    /// had it, once its bytes are on the disk.
     pub(crate) fn rename(self, name: impl AsRef<Path>) -> Result<(), InputError> {
         let path = self.dir.join(name);
         self.temporary.as_file().sync_all().map_err(|e| InputError::io(&path, &e))?;
         self.temporary.persist(&path).map_err(|e| InputError::io(&path, &e.error))?;
         // the name is in the folder, which some file systems cannot sync: then it is safe as soon as they write it
-        if let Ok(dir) = File::open(&self.dir) {
+        if let Ok(dir) = File::open(path.parent().unwrap_or(&self.dir)) {
             let _ = dir.sync_all();
         }
         Ok(())

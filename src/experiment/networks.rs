@@ -13,8 +13,10 @@ use super::metrics;
 use super::run::RunResult;
 use super::settings::Settings;
 use super::store::{RunDirectory, seed};
+use crate::InputError;
+use crate::aside::{self, Aside};
 use crate::train::EpochRecord;
-use crate::{InputError, aside};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The folder in the output directory.
@@ -36,7 +38,10 @@ pub fn note(out: &Path, run: &Run) -> Result<(), InputError> {
     let directory = RunDirectory::new(out, run);
     let folder = out.join(FOLDER);
     std::fs::create_dir_all(&folder).map_err(|e| InputError::io(&folder, &e))?;
-    aside::write(&entry(out, run), name(out, &directory).as_bytes())
+    // written in the run's own directory, where its next owner removes what a killed process leaves
+    let mut note = Aside::new(directory.path())?;
+    note.file().write_all(name(out, &directory).as_bytes()).map_err(|e| InputError::io(directory.path(), &e))?;
+    note.rename(std::path::absolute(entry(out, run)).map_err(|e| InputError::io(out, &e))?)
 }
 
 /// Whether some run is noted, be it still there or not: a glance, for thousands of runs.
