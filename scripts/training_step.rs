@@ -34,6 +34,7 @@ fn main() {
     let threads: i32 = std::env::var("NCUT_BENCH_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     tch::set_num_threads(threads);
     let loops = |kind| vec![("loop_penalty", json!(0.01)), ("loop_penalty_kind", json!(kind))];
+    let eigenvalues = |solver| vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!(solver))];
     let variants: Vec<(&str, Vec<(&str, Value)>)> = vec![
         ("no penalty", vec![]),
         ("l1", vec![("l1", json!(5e-5))]),
@@ -45,8 +46,9 @@ fn main() {
         ("soft_ncut", vec![("soft_ncut", json!(0.1))]),
         ("soft_modularity", vec![("soft_modularity", json!(1))]),
         ("normalize_neurons", vec![("normalize_neurons", json!(true))]),
-        ("eigen_penalty, eigh", vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!("eigh"))]),
-        ("eigen_penalty, lanczos", vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!("lanczos"))]),
+        ("eigen_penalty, eigh", eigenvalues("eigh")),
+        ("eigen_penalty, autograd", eigenvalues("autograd")),
+        ("eigen_penalty, lanczos", eigenvalues("lanczos")),
     ];
     for (pixels, hidden) in [(49, json!([64, 64, 64])), (784, json!([256, 256, 256, 256]))] {
         println!("{pixels}-{hidden}-10, batch 128, {threads} threads, {STEPS} steps each");

@@ -164,7 +164,7 @@ impl Context {
 pub const MOST_WEIGHTS: usize = 1_000_000_000;
 
 /// Finds what would make runs fail before the first one starts: an output directory that cannot be made, a data set that
-/// is not there or has no classes, more examples than it has, a network beyond [`MOST_WEIGHTS`], pruning that would have to grow weights
+/// is not there, more examples than it has, a network beyond [`MOST_WEIGHTS`], pruning that would have to grow weights
 /// back, more clusters than the network has nodes.
 ///
 /// # Errors
@@ -175,10 +175,6 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
     for run in runs {
         let dataset = context.dataset(run.settings().dataset.as_str())?;
         let place = |setting: &str| format!("{}: {}: {setting}", file.display(), run.experiment);
-        if let Task::Regression { .. } = dataset.task {
-            let problem = format!("{} has functions to learn, and networks are trained on classes only", dataset.name);
-            return Err(InputError::new(place("dataset"), problem, "name a data set with classes"));
-        }
         let (wanted, available) = (run.settings().n_train.map_or(0, |n| n.get()), dataset.train.len());
         if wanted > available {
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);

@@ -97,7 +97,7 @@ settings! {
     eigen_penalty: NonNegative = NonNegative(0.0),
     /// How many eigenvalues after the first `eigen_penalty` sums.
     eigen_penalty_count: Positive = Positive(3),
-    /// How `eigen_penalty` is computed: `auto`, `eigh` by torch, or `lanczos`, for large networks.
+    /// How `eigen_penalty` is computed: `auto`, `eigh`, `lanczos` (for large networks), or `autograd`, by torch alone.
     eigen_penalty_solver: EigenSolver = EigenSolver::Auto,
     /// Weight of a count of loops, subtracted from the loss; with a target, of the square of the distance from it.
     loop_penalty: NonNegative = NonNegative(0.0),

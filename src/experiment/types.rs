@@ -338,7 +338,7 @@ impl Schema for L2Convention {
 
 impl Schema for EigenSolver {
     fn schema() -> Value {
-        words(&["auto", "eigh", "lanczos"])
+        words(&["auto", "eigh", "lanczos", "autograd"])
     }
 }
 

@@ -125,8 +125,8 @@ impl Penalties {
     pub fn add_to(&self, loss: Tensor, weights: &[Tensor]) -> Tensor {
         let params = &self.params;
         let mut loss = params.decay.add_to(loss, weights);
-        if let Some(eigenvalues) = &self.eigenvalues {
-            loss = &loss + eigenvalues.sum(weights) * params.eigenvalues;
+        if let Some(sum) = self.eigenvalues.as_ref().and_then(|eigenvalues| eigenvalues.differentiable(weights)) {
+            loss = &loss + sum * params.eigenvalues;
         }
         if params.loops > 0.0 {
             let count = params.loop_penalty.count(weights, params.loop_root);
@@ -148,6 +148,11 @@ impl Penalties {
     /// Adds to `gradients`, one of each weight's shape, in place, those of the penalties that have them in closed form, and
     /// returns `loss` with their values added. `pruning`: whether weights are being pruned.
     pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
+        let mut loss = loss;
+        if let Some(eigenvalues) = &self.eigenvalues {
+            let weight = self.params.eigenvalues;
+            loss += eigenvalues.add_gradients(weights, gradients, weight) * weight;
+        }
         let weight = if pruning { self.params.block_share_pruning } else { self.params.block_share };
         match &self.block_share {
             Some(share) if weight > 0.0 => loss + share.add_gradients(weights, gradients, weight) * weight,
