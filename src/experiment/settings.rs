@@ -12,6 +12,7 @@ use crate::penalty::loops::Root;
 use crate::penalty::{LoopPenalty, PenaltyParams};
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
+use crate::train::learning_rate::LearningRateSchedule;
 use crate::train::length::Length;
 use crate::train::prune::PruningSchedule;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,8 @@ settings! {
     shuffle_examples: bool = true,
     /// Adam's step size.
     learning_rate: NonNegative = NonNegative(1e-3),
+    /// What becomes of it over each phase: `constant`, or `cosine`, down to 0.
+    learning_rate_schedule: LearningRateSchedule = LearningRateSchedule::Constant,
     /// Number of training examples, the first ones; all if not given.
     n_train: Option<Positive> = None,
     /// Clusters k of a measurement.
@@ -235,6 +238,7 @@ impl Settings {
                 beta: self.clusterable_init_beta.into(),
             }),
             tags: self.tags.get(),
+            learning_rate_schedule: self.learning_rate_schedule,
             shuffle_examples: self.shuffle_examples,
             pruning: PruningSchedule {
                 initial_sparsity: self.initial_sparsity.into(),

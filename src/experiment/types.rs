@@ -9,6 +9,7 @@ use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
+use crate::train::learning_rate::LearningRateSchedule;
 use crate::train::length::Length;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -339,6 +340,12 @@ impl Schema for L2Convention {
 impl Schema for EigenSolver {
     fn schema() -> Value {
         words(&["auto", "eigh", "lanczos", "autograd"])
+    }
+}
+
+impl Schema for LearningRateSchedule {
+    fn schema() -> Value {
+        words(&["constant", "cosine"])
     }
 }
 

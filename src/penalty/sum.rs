@@ -172,7 +172,6 @@ impl Penalties {
 
     /// What is remembered, by name, sharing its memory: part of the state of training.
     pub fn memory(&self) -> Vec<(&'static str, Tensor)> {
-        let eigenvectors = self.eigenvalues.as_ref().and_then(EigenvaluePenalty::memory);
-        eigenvectors.map(|vectors| ("penalty.eigenvectors", vectors)).into_iter().collect()
+        self.eigenvalues.iter().flat_map(EigenvaluePenalty::memory).collect()
     }
 }

@@ -284,7 +284,7 @@ fn next_check(size: usize, residual: f64, tolerance: f64, last: Option<(usize, f
 }
 
 /// `xᵀ y`, `(BLOCK, BLOCK)`.
-fn inner(x: &[Row], y: &[Row]) -> [Row; BLOCK] {
+pub(super) fn inner(x: &[Row], y: &[Row]) -> [Row; BLOCK] {
     let mut sum = [[0.0; BLOCK]; BLOCK];
     for (xi, yi) in x.iter().zip(y) {
         for a in 0..BLOCK {
@@ -297,7 +297,7 @@ fn inner(x: &[Row], y: &[Row]) -> [Row; BLOCK] {
 }
 
 /// `y -= x c`.
-fn subtract(y: &mut [Row], x: &[Row], c: &[Row; BLOCK]) {
+pub(super) fn subtract(y: &mut [Row], x: &[Row], c: &[Row; BLOCK]) {
     for (yi, xi) in y.iter_mut().zip(x) {
         for a in 0..BLOCK {
             for b in 0..BLOCK {
@@ -308,14 +308,15 @@ fn subtract(y: &mut [Row], x: &[Row], c: &[Row; BLOCK]) {
 }
 
 /// Largest norm of a column.
-fn largest_norm(x: &[Row]) -> f64 {
+pub(super) fn largest_norm(x: &[Row]) -> f64 {
     (0..BLOCK).map(|b| x.iter().map(|row| row[b] * row[b]).sum::<f64>()).fold(0.0, f64::max).sqrt()
 }
 
-/// Makes the columns of `x` orthonormal, and orthogonal to the basis and to what the operator leaves out: `x = q r`.
+/// Makes the columns of `x`, from which what they share with the basis and with what the operator leaves out has been
+/// taken, orthonormal: `x = q r`.
 /// Returns r; a column of which only rounding noise is left, measured by the `scale` that `x` had before, is replaced by
 /// a random one, and its part of r is zero.
-fn orthonormalise(
+pub(super) fn orthonormalise(
     operator: &impl SymmetricOperator,
     basis: &[Vec<Row>],
     x: &mut [Row],
@@ -372,7 +373,7 @@ fn remove_earlier_columns(x: &mut [Row], b: usize) -> Row {
 }
 
 /// `basis · vectors[:, columns]` in blocks; columns that do not fill the last block are zero.
-fn combine(basis: &[Vec<Row>], vectors: &Mat<f64>, columns: &[usize]) -> Vec<Vec<Row>> {
+pub(super) fn combine(basis: &[Vec<Row>], vectors: &Mat<f64>, columns: &[usize]) -> Vec<Vec<Row>> {
     columns
         .chunks(BLOCK)
         .map(|chunk| {

@@ -8,6 +8,7 @@
 
 pub mod arpack;
 pub mod clustering;
+pub mod davidson;
 mod dense;
 pub mod eigsh;
 pub mod kmeans;

@@ -7,6 +7,7 @@
 mod adam;
 pub mod checkpoint;
 pub mod device;
+pub mod learning_rate;
 pub mod length;
 mod normalize;
 mod phases;
@@ -19,6 +20,7 @@ use crate::nn::{DropoutMasks, Mlp};
 use crate::penalty::{Penalties, PenaltyParams};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
+use learning_rate::LearningRateSchedule;
 use length::Length;
 use phases::Phases;
 use prune::{Masks, PruningSchedule};
@@ -40,8 +42,10 @@ pub struct TrainParams {
     pub pruning_epochs: Length,
     /// Examples in a step, at least 1; the last step of a whole epoch may have fewer.
     pub batch_size: usize,
-    /// Adam's step size.
+    /// Adam's step size at the beginning of a phase.
     pub learning_rate: f64,
+    /// What becomes of it over the phase.
+    pub learning_rate_schedule: LearningRateSchedule,
     /// Probability of dropping a hidden unit, in `[0, 1)`.
     pub dropout: f64,
     /// What is added to the loss.
@@ -274,6 +278,8 @@ impl Trainer {
             Some(epoch) => epoch,
             None => self.begin_epoch(place.epochs_done),
         };
+        let (step, steps) = self.phases.in_phase(self.steps_done);
+        self.adam.learning_rate = self.params.learning_rate * self.params.learning_rate_schedule.factor(step, steps);
         let (loss, right) = self.descend(&epoch.batches[place.step], self.steps_done as u64);
         epoch.loss_sum += loss;
         epoch.right += right;
@@ -304,7 +310,7 @@ impl Trainer {
 
     /// What comes before each step of the pruning phase.
     fn prune(&mut self) {
-        let step = self.steps_done - self.phases.unpruned;
+        let (step, _) = self.phases.in_phase(self.steps_done);
         if step == 0 {
             // The pruning phase starts with fresh moments, as a recompiled Keras model does.
             self.adam = Adam::new(&parameters(&self.network, &self.penalties), self.params.learning_rate);
@@ -422,6 +428,7 @@ mod tests {
             pruning_epochs,
             batch_size: 8,
             learning_rate: 3e-3,
+            learning_rate_schedule: LearningRateSchedule::Constant,
             dropout: 0.25,
             penalties: PenaltyParams {
                 decay: Decay { l1: 1e-5, l2: 1e-5, ..Decay::default() },

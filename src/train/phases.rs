@@ -49,13 +49,22 @@ impl Phases {
         phase.div_ceil(self.steps_per_epoch)
     }
 
+    /// Whether the step after `steps_done` is one of the pruning phase.
+    fn prunes(&self, steps_done: usize) -> bool {
+        steps_done >= self.unpruned && self.pruning > 0
+    }
+
+    /// How many of the first `steps_done` steps, at most [`Phases::steps`], belong to the phase of the next, and how many
+    /// that phase has.
+    pub fn in_phase(&self, steps_done: usize) -> (usize, usize) {
+        if self.prunes(steps_done) { (steps_done - self.unpruned, self.pruning) } else { (steps_done, self.unpruned) }
+    }
+
     /// The place after `steps_done` steps, at most [`Phases::steps`].
     pub fn at(&self, steps_done: usize) -> Place {
-        let pruning = steps_done >= self.unpruned && self.pruning > 0;
-        let (epochs_before, phase, done) = match pruning {
-            true => (self.unpruned_epochs(), self.pruning, steps_done - self.unpruned),
-            false => (0, self.unpruned, steps_done),
-        };
+        let pruning = self.prunes(steps_done);
+        let epochs_before = if pruning { self.unpruned_epochs() } else { 0 };
+        let (done, phase) = self.in_phase(steps_done);
         if done >= phase {
             return Place { epochs_done: self.epochs(), step: 0, steps: 0, pruning };
         }

@@ -14,7 +14,7 @@
 //!
 //! | way | eigenvectors | gradient |
 //! |---|---|---|
-//! | [`EigenSolver::Eigh`] | torch's `linalg_eigh` | the formula above |
+//! | [`EigenSolver::Eigh`] | torch's `linalg_eigh` every [`EIGH_EVERY`] steps, corrected by Davidson's method | the formula above |
 //! | [`EigenSolver::Lanczos`] | the wanted ones alone, from those of the step before | the formula above |
 //! | [`EigenSolver::Autograd`] | torch's `linalg_eigh` | torch's, through the decomposition |
 //!
@@ -24,9 +24,13 @@
 //!   other coefficients on its terms, and is not the gradient; that of the authors' code is half of it.
 //! * J. Magnus (1985), *On differentiating eigenvalues and eigenvectors*, Econometric Theory 1(2), theorem 1.
 
+mod chain;
+
 use crate::rng::{Purpose, stream};
-use crate::spectral::lanczos::{self, LanczosParams, SymmetricOperator};
+use crate::spectral::davidson::{DavidsonParams, Decomposition, largest_near};
+use crate::spectral::lanczos::{self, LanczosParams, RitzPairs};
 use crate::spectral::laplacian::{BLOCK, Row};
+use chain::{Chain, Gram, values};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -36,7 +40,7 @@ use tch::{Device, Kind, Tensor};
 pub enum EigenSolver {
     /// [`EigenSolver::Eigh`] up to [`EIGH_SIDE`] neurons on the smaller side, else [`EigenSolver::Lanczos`].
     Auto,
-    /// `linalg_eigh`, and the closed form of the gradient.
+    /// `linalg_eigh` every [`EIGH_EVERY`] steps, its eigenvectors corrected at each; the closed form of the gradient.
     Eigh,
     /// A few eigenvectors by the block Lanczos method, and the closed form of the gradient.
     Lanczos,
@@ -46,6 +50,15 @@ pub enum EigenSolver {
 
 /// Neurons on the graph's smaller side up to which all eigenvalues are as quick to have as a few.
 pub const EIGH_SIDE: usize = 160;
+
+/// Steps that one decomposition serves.
+pub const EIGH_EVERY: usize = 20;
+
+/// Widenings of the space around the last eigenvectors before another decomposition is called for.
+const ITERATIONS: usize = 8;
+
+/// Bound on ‖S² v − θ² v‖ of the eigenvectors that iterations find.
+const TOLERANCE: f64 = 1e-9;
 
 /// λ_2 + … + λ_{1 + count} of a chain of layers, with what it remembers from step to step.
 #[derive(Debug)]
@@ -59,17 +72,26 @@ pub struct EigenvaluePenalty {
 #[derive(Debug)]
 enum Way {
     Autograd,
-    Eigh,
+    /// All eigenvectors anew at each step: where there are too few neurons for an iteration.
+    Small,
+    Eigh(Decomposed),
     Lanczos {
         /// `(small side, BLOCK)`, f64: eigenvectors of the last step, zero before the first.
         start: Tensor,
     },
 }
 
-/// Eigenvalues of a Gram matrix, and their eigenvectors one after the other.
-struct Pairs {
-    squares: Vec<f64>,
-    vectors: Vec<Vec<f64>>,
+/// A decomposition, and what has been found since. f64 in the processor's memory.
+#[derive(Debug)]
+struct Decomposed {
+    /// `(n,)`.
+    values: Tensor,
+    /// `(n, n)`, an eigenvector a row.
+    vectors: Tensor,
+    /// `(n, BLOCK)`: eigenvectors of the last step.
+    start: Tensor,
+    /// `(1,)`: steps that it has served; 0 before the first, and where it no longer serves.
+    age: Tensor,
 }
 
 impl EigenvaluePenalty {
@@ -83,16 +105,18 @@ impl EigenvaluePenalty {
         let side = usize::from(neurons(1) <= neurons(0));
         let neurons = neurons(side);
         assert!(neurons > count, "{count} eigenvalues of {neurons} neurons");
-        let lanczos = || {
-            // where there are too few neurons for an iteration, all eigenvalues are as cheap
-            let start = || Tensor::zeros([neurons as i64, BLOCK as i64], (Kind::Double, Device::Cpu));
-            if lanczos::fits(count + 1, neurons) { Way::Lanczos { start: start() } } else { Way::Eigh }
-        };
-        let way = match solver {
-            EigenSolver::Autograd => Way::Autograd,
-            EigenSolver::Lanczos => lanczos(),
-            EigenSolver::Auto if neurons > EIGH_SIDE => lanczos(),
-            EigenSolver::Auto | EigenSolver::Eigh => Way::Eigh,
+        let n = neurons as i64;
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, Device::Cpu));
+        let start = zeros(&[n, BLOCK as i64]);
+        let wants_lanczos = solver == EigenSolver::Lanczos || (solver == EigenSolver::Auto && neurons > EIGH_SIDE);
+        let way = if solver == EigenSolver::Autograd {
+            Way::Autograd
+        } else if wants_lanczos && lanczos::fits(count + 1, neurons) {
+            Way::Lanczos { start }
+        } else if count <= BLOCK && lanczos::fits(BLOCK, neurons) {
+            Way::Eigh(Decomposed { values: zeros(&[n]), vectors: zeros(&[n, n]), start, age: zeros(&[1]) })
+        } else {
+            Way::Small
         };
         Self { count, way, side }
     }
@@ -109,17 +133,18 @@ impl EigenvaluePenalty {
     /// 0, and nothing is added, for [`EigenSolver::Autograd`].
     pub fn add_gradients(&self, weights: &[Tensor], gradients: &[&Tensor], coefficient: f64) -> f64 {
         tch::no_grad(|| {
-            let chain = match self.way {
-                Way::Autograd => return 0.0,
-                Way::Eigh | Way::Lanczos { .. } => Chain::new(weights),
+            let pairs = |chain: &Chain| match &self.way {
+                Way::Lanczos { start } => self.by_lanczos(chain, start),
+                Way::Eigh(decomposed) => self.by_eigh(chain, decomposed, weights[0].kind()),
+                Way::Small | Way::Autograd => None,
             };
-            let pairs = match &self.way {
-                Way::Lanczos { start } => self.by_lanczos(&chain, start),
-                Way::Eigh | Way::Autograd => None,
-            };
+            if matches!(self.way, Way::Autograd) {
+                return 0.0;
+            }
+            let chain = Chain::new(weights);
             // an iteration may fail where all eigenvectors at once do not
-            let Some(pairs) = pairs.or_else(|| self.by_eigh(&chain, weights[0].kind())) else { return f64::NAN };
-            let theta: Vec<f64> = pairs.squares.iter().map(|square| square.max(0.0).sqrt()).collect();
+            let Some(pairs) = pairs(&chain).or_else(|| self.all_at_once(&chain)) else { return f64::NAN };
+            let theta: Vec<f64> = pairs.values.iter().map(|square| square.max(0.0).sqrt()).collect();
             let scaled: Vec<_> =
                 pairs.vectors.iter().zip(&theta).map(|(v, &theta)| chain.scaled(self.side, v, theta)).collect();
             for (layer, gradient) in gradients.iter().enumerate() {
@@ -130,37 +155,69 @@ impl EigenvaluePenalty {
         })
     }
 
-    /// What is remembered from step to step, sharing its memory.
-    pub fn memory(&self) -> Option<Tensor> {
+    /// What is remembered from step to step, by name, sharing its memory.
+    pub fn memory(&self) -> Vec<(&'static str, Tensor)> {
         match &self.way {
-            Way::Lanczos { start } => Some(start.shallow_clone()),
-            Way::Autograd | Way::Eigh => None,
+            Way::Lanczos { start } => vec![("penalty.eigenvectors", start.shallow_clone())],
+            Way::Eigh(Decomposed { values, vectors, start, age }) => vec![
+                ("penalty.eigenvectors", start.shallow_clone()),
+                ("penalty.decomposition.values", values.shallow_clone()),
+                ("penalty.decomposition.vectors", vectors.shallow_clone()),
+                ("penalty.decomposition.age", age.shallow_clone()),
+            ],
+            Way::Autograd | Way::Small => vec![],
         }
     }
 
     /// `None` if the iteration does not converge, as with weights that are no numbers any more.
-    fn by_lanczos(&self, chain: &Chain, start: &Tensor) -> Option<Pairs> {
+    fn by_lanczos(&self, chain: &Chain, start: &Tensor) -> Option<RitzPairs> {
         let mut operator = Gram::new(&chain.gram(self.side, Kind::Double), chain.null_vector(self.side));
-        let params = LanczosParams { wanted: self.count, tolerance: 1e-9, basis: 64, restarts: 1000 };
+        let params = LanczosParams { wanted: self.count, tolerance: TOLERANCE, basis: 64, restarts: 1000 };
         let mut rng = stream(0, Purpose::StartVector, 0, 0);
         let pairs = lanczos::largest_from(&mut operator, rows_of(start), params, &mut rng).ok()?;
         for (column, vector) in pairs.vectors.iter().take(BLOCK).enumerate() {
             start.narrow(1, column as i64, 1).copy_(&Tensor::from_slice(vector).unsqueeze(1));
         }
-        Some(Pairs { squares: pairs.values, vectors: pairs.vectors })
+        Some(pairs)
     }
 
-    /// In arithmetic of `kind`; `None` for weights that are no numbers.
-    fn by_eigh(&self, chain: &Chain, kind: Kind) -> Option<Pairs> {
-        let gram = chain.gram(self.side, kind);
+    /// Decomposes in arithmetic of `kind`, corrects in f64; `None` if that does not converge.
+    fn by_eigh(&self, chain: &Chain, decomposed: &Decomposed, kind: Kind) -> Option<RitzPairs> {
+        let Decomposed { values: all, vectors, start, age } = decomposed;
+        let gram = chain.gram(self.side, Kind::Double);
+        let served = age.double_value(&[0]) as usize;
+        if served.is_multiple_of(EIGH_EVERY) {
+            let (squares, columns) = gram.to_kind(kind).f_linalg_eigh("L").ok()?;
+            all.shallow_clone().copy_(&squares);
+            vectors.shallow_clone().copy_(&columns.tr());
+            // descending, after λ_1's
+            let top = columns.narrow(1, gram.size()[0] - 1 - BLOCK as i64, BLOCK as i64).flip([1]);
+            start.shallow_clone().copy_(&top);
+        }
+        let mut operator = Gram::new(&gram, chain.null_vector(self.side));
+        let (all, vectors) = (values(all), values(vectors));
+        let near = Decomposition { values: &all, vectors: &vectors };
+        let params = DavidsonParams { wanted: self.count, tolerance: TOLERANCE, iterations: ITERATIONS };
+        let mut rng = stream(0, Purpose::StartVector, 0, 0);
+        let found = largest_near(&mut operator, rows_of(start), near, params, &mut rng);
+        let _ = age.shallow_clone().fill_(if found.is_ok() { (served + 1) as f64 } else { 0.0 });
+        let found = found.ok()?;
+        start.shallow_clone().copy_(&Tensor::from_slice(found.block.as_flattened()).view_as(start));
+        Some(found.pairs)
+    }
+
+    /// In f64; `None` for weights that are no numbers.
+    fn all_at_once(&self, chain: &Chain) -> Option<RitzPairs> {
+        let gram = chain.gram(self.side, Kind::Double);
         let (squares, vectors) = gram.f_linalg_eigh("L").ok()?;
         let (neurons, count) = (gram.size()[0], self.count as i64);
         // ascending; the last is λ_1's
         let first = neurons - 1 - count;
         let vectors = values(&vectors.narrow(1, first, count).tr().contiguous());
         let vectors = vectors.chunks_exact(neurons as usize).map(<[f64]>::to_vec).collect();
-        let squares = values(&squares.narrow(0, first, count));
-        squares.iter().all(|square| square.is_finite()).then_some(Pairs { squares, vectors })
+        let values = values(&squares.narrow(0, first, count));
+        let residuals = vec![0.0; self.count];
+        values.iter().all(|square| square.is_finite()).then_some(RitzPairs { values, vectors, residuals })
     }
 }
 
@@ -197,248 +254,8 @@ fn half(weights: &[Tensor], side: usize) -> Tensor {
     Tensor::cat(&(side..layers).step_by(2).map(row).collect::<Vec<_>>(), 0)
 }
 
-/// A tensor's numbers, row by row.
-fn values(tensor: &Tensor) -> Vec<f64> {
-    let tensor = tensor.to_device(Device::Cpu).contiguous();
-    let count = tensor.numel();
-    if tensor.kind() == Kind::Float {
-        let mut values = vec![0f32; count];
-        tensor.copy_data(&mut values, count);
-        return values.into_iter().map(f64::from).collect();
-    }
-    let mut values = vec![0.0; count];
-    tensor.to_kind(Kind::Double).copy_data(&mut values, count);
-    values
-}
-
-/// `(rows, columns)` of a kind, each row as `fill` leaves it; it is given the row's number and what it left last.
-fn rows(kind: Kind, rows: usize, columns: usize, mut fill: impl FnMut(usize, &mut [f64])) -> Tensor {
-    let mut buffer = vec![0.0; columns];
-    let flat = if kind == Kind::Float {
-        let mut flat = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            fill(row, &mut buffer);
-            flat.extend(buffer.iter().map(|&x| x as f32));
-        }
-        Tensor::from_slice(&flat)
-    } else {
-        let mut flat = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            fill(row, &mut buffer);
-            flat.extend_from_slice(&buffer);
-        }
-        Tensor::from_slice(&flat).to_kind(kind)
-    };
-    flat.view([rows as i64, columns as i64])
-}
-
-/// Σ term(x_i, y_i), in eight sums, so that one addition need not wait for the last.
-fn lanes(x: &[f64], y: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
-    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
-    let rest: f64 = x_rest.iter().zip(y_rest).map(|(x, y)| term(*x, *y)).sum();
-    let mut sums = [0.0; 8];
-    for (x, y) in x.iter().zip(y) {
-        (0..8).for_each(|lane| sums[lane] += term(x[lane], y[lane]));
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
-/// A chain's weights and degrees, in f64 in the processor's memory: for small networks the work between decompositions would
-/// else be calls of torch for the most part.
-struct Chain {
-    /// Of neurons, input and output included.
-    widths: Vec<usize>,
-    /// `(d_out, d_in)`, row by row, with signs.
-    weights: Vec<Vec<f64>>,
-    /// d^-1/2 of each layer's neurons, 0 where d is 0.
-    scale: Vec<Vec<f64>>,
-}
-
-impl Chain {
-    fn new(weights: &[Tensor]) -> Self {
-        let widths: Vec<usize> = std::iter::once(weights[0].size()[1])
-            .chain(weights.iter().map(|w| w.size()[0]))
-            .map(|width| width as usize)
-            .collect();
-        let weights: Vec<Vec<f64>> = weights.iter().map(values).collect();
-        let mut scale: Vec<Vec<f64>> = widths.iter().map(|&width| vec![0.0; width]).collect();
-        for (layer, weight) in weights.iter().enumerate() {
-            let (before, after) = scale.split_at_mut(layer + 1);
-            for (row, degree) in weight.chunks_exact(widths[layer]).zip(&mut after[0]) {
-                before[layer].iter_mut().zip(row).for_each(|(degree, w)| *degree += w.abs());
-                *degree += lanes(row, row, |w, _| w.abs());
-            }
-        }
-        for degree in scale.iter_mut().flatten() {
-            *degree = if *degree == 0.0 { 0.0 } else { degree.sqrt().recip() };
-        }
-        Self { widths, weights, scale }
-    }
-
-    /// Layers of neurons on a side.
-    fn layers(&self, side: usize) -> impl Iterator<Item = usize> + use<> {
-        (side..self.widths.len()).step_by(2)
-    }
-
-    /// A row of a layer's weights.
-    fn row(&self, layer: usize, row: usize) -> &[f64] {
-        &self.weights[layer][row * self.widths[layer]..][..self.widths[layer]]
-    }
-
-    /// `P_l = D_{l+1}^-1/2 |W_l| D_l^-1/2`, `(d_out, d_in)`: a block of S.
-    fn block(&self, layer: usize, kind: Kind) -> Tensor {
-        rows(kind, self.widths[layer + 1], self.widths[layer], |row, block| {
-            let out = self.scale[layer + 1][row];
-            for ((block, w), into) in block.iter_mut().zip(self.row(layer, row)).zip(&self.scale[layer]) {
-                *block = w.abs() * out * into;
-            }
-        })
-    }
-
-    /// The square of S on the layers of `side`, `(n, n)`, on and below the diagonal: its eigenvalues are the squares of
-    /// 1 − λ.
-    fn gram(&self, side: usize, kind: Kind) -> Tensor {
-        let blocks: Vec<Tensor> = (0..self.weights.len()).map(|layer| self.block(layer, kind)).collect();
-        let neurons: usize = self.layers(side).map(|layer| self.widths[layer]).sum();
-        let gram = Tensor::zeros([neurons as i64; 2], (kind, Device::Cpu));
-        let mut first = 0;
-        for layer in self.layers(side) {
-            let width = self.widths[layer] as i64;
-            let columns = gram.narrow(1, first, width);
-            let mut own = columns.narrow(0, first, width);
-            if layer > 0 {
-                let into = &blocks[layer - 1];
-                let _ = own.addmm_(into, &into.tr());
-            }
-            if let Some(out) = blocks.get(layer) {
-                let _ = own.addmm_(&out.tr(), out);
-            }
-            if let Some(over) = blocks.get(layer + 1) {
-                let _ = columns.narrow(0, first + width, over.size()[0]).addmm_(over, &blocks[layer]);
-            }
-            first += width;
-        }
-        gram
-    }
-
-    /// √d on the layers of `side`, `(n,)`: the eigenvector of λ_1 = 0 up to its length, if the graph is connected.
-    fn null_vector(&self, side: usize) -> Vec<f64> {
-        let root = |&scale: &f64| if scale == 0.0 { 0.0 } else { scale.recip() };
-        self.layers(side).flat_map(|layer| self.scale[layer].iter().map(root)).collect()
-    }
-
-    /// û = D^-1/2 u, by layer, of the eigenvector u of S, of unit length, whose part on `side` is a multiple of `vector`.
-    fn scaled(&self, side: usize, vector: &[f64], theta: f64) -> Vec<Vec<f64>> {
-        let mut u: Vec<Vec<f64>> = self.widths.iter().map(|&width| vec![0.0; width]).collect();
-        let mut rest = vector;
-        for layer in self.layers(side) {
-            let (own, others) = rest.split_at(self.widths[layer]);
-            for ((u, own), scale) in u[layer].iter_mut().zip(own).zip(&self.scale[layer]) {
-                *u = own * scale;
-            }
-            rest = others;
-        }
-        // the other side's part: Bᵀ v / θ, or nothing where θ is 0
-        for layer in 0..self.weights.len() {
-            let (before, after) = u.split_at_mut(layer + 1);
-            let (into, out) = (&mut before[layer], &mut after[0]);
-            for (p, out) in out.iter_mut().enumerate() {
-                let row = self.row(layer, p);
-                if layer % 2 == side {
-                    *out += lanes(row, into, |w, u| w.abs() * u);
-                } else {
-                    into.iter_mut().zip(row).for_each(|(u, w)| *u += *out * w.abs());
-                }
-            }
-        }
-        let inverse = if theta > 1e-6 { theta.recip() } else { 0.0 };
-        for layer in self.layers(1 - side) {
-            for (u, scale) in u[layer].iter_mut().zip(&self.scale[layer]) {
-                *u *= inverse * scale * scale;
-            }
-        }
-        u.iter_mut().flatten().for_each(|u| *u *= std::f64::consts::FRAC_1_SQRT_2);
-        u
-    }
-
-    /// `coefficient` · Σ ∂λ / ∂w for each weight of a layer, over the eigenvectors with [`Chain::scaled`] and 1 − λ = `theta`.
-    fn slopes(&self, layer: usize, scaled: &[Vec<Vec<f64>>], theta: &[f64], coefficient: f64, kind: Kind) -> Tensor {
-        let own = |layer: usize, neuron: usize| -> f64 {
-            scaled.iter().zip(theta).map(|(u, theta)| theta * u[layer][neuron] * u[layer][neuron]).sum()
-        };
-        let into: Vec<f64> = (0..self.widths[layer]).map(|q| own(layer, q)).collect();
-        rows(kind, self.widths[layer + 1], self.widths[layer], |p, slopes| {
-            let out = own(layer + 1, p);
-            slopes.iter_mut().zip(&into).for_each(|(slope, into)| *slope = into + out);
-            for u in scaled {
-                let twice = 2.0 * u[layer + 1][p];
-                slopes.iter_mut().zip(&u[layer]).for_each(|(slope, u)| *slope -= twice * u);
-            }
-            for (slope, w) in slopes.iter_mut().zip(self.row(layer, p)) {
-                *slope *= if *w == 0.0 { 0.0 } else { coefficient.copysign(*w) };
-            }
-        })
-    }
-}
-
 fn rows_of(tensor: &Tensor) -> Vec<Row> {
     values(tensor).chunks_exact(BLOCK).map(|row| std::array::from_fn(|b| row[b])).collect()
-}
-
-/// A dense Gram matrix outside of one known eigenvector.
-struct Gram {
-    values: Vec<f64>,
-    /// Of unit length.
-    known: Vec<f64>,
-}
-
-impl Gram {
-    /// Of what is on and below the diagonal of `gram`.
-    fn new(gram: &Tensor, mut known: Vec<f64>) -> Self {
-        let length = known.iter().map(|x| x * x).sum::<f64>().sqrt();
-        known.iter_mut().for_each(|x| *x /= length);
-        Self { values: values(&(gram.tril(0) + gram.tril(-1).tr())), known }
-    }
-}
-
-impl SymmetricOperator for Gram {
-    fn dimension(&self) -> usize {
-        self.known.len()
-    }
-
-    fn free(&self) -> usize {
-        self.known.len() - 1
-    }
-
-    fn apply(&mut self, x: &[Row], y: &mut [Row]) {
-        for (row, out) in self.values.chunks_exact(x.len()).zip(y) {
-            let mut sums = [[0.0; BLOCK]; 4];
-            let (values, vectors) = (row.chunks_exact(4), x.chunks_exact(4));
-            let rest = values.remainder().iter().zip(vectors.remainder());
-            // four sums, so that one addition need not wait for the last
-            for (values, vectors) in values.zip(vectors) {
-                for lane in 0..4 {
-                    for b in 0..BLOCK {
-                        sums[lane][b] += values[lane] * vectors[lane][b];
-                    }
-                }
-            }
-            for (value, vector) in rest {
-                (0..BLOCK).for_each(|b| sums[0][b] += value * vector[b]);
-            }
-            *out = std::array::from_fn(|b| (sums[0][b] + sums[1][b]) + (sums[2][b] + sums[3][b]));
-        }
-    }
-
-    fn project(&self, x: &mut [Row]) {
-        let mut sums = [0.0; BLOCK];
-        for (row, known) in x.iter().zip(&self.known) {
-            (0..BLOCK).for_each(|b| sums[b] += known * row[b]);
-        }
-        for (row, known) in x.iter_mut().zip(&self.known) {
-            (0..BLOCK).for_each(|b| row[b] -= known * sums[b]);
-        }
-    }
 }
 
 #[cfg(test)]
