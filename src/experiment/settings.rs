@@ -5,7 +5,8 @@ use super::types::{
 };
 use crate::data;
 use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
-use crate::penalty::block_share::{Layers, Power};
+use crate::nn::tags::TagSizes;
+use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::{Decay, L2Convention};
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
@@ -117,6 +118,8 @@ settings! {
     block_share_layers: Layers = Layers::All,
     /// What a weight counts in `block_share`: |w| (`absolute`) or w² (`square`).
     block_share_power: Power = Power::Absolute,
+    /// Whether the total of a matrix is a `variable` in the gradient of `block_share`, or a `constant`.
+    block_share_total: Total = Total::Variable,
     /// Weight of the normalised cut of a learned soft partition into `tags` parts, in the loss.
     soft_ncut: NonNegative = NonNegative(0.0),
     /// Price on unequal volumes of the parts in `soft_ncut`.
@@ -133,6 +136,8 @@ settings! {
     clusterable_init_beta: Fraction = Fraction(0.6),
     /// Number of tags.
     tags: Positive = Positive(10),
+    /// How many neurons of a layer have each tag: `random`, or `equal`.
+    tag_sizes: TagSizes = TagSizes::Random,
     /// Training before pruning, in epochs; `500it` for steps; 0 measures the network as it is initialised.
     epochs: OptionalPhase = OptionalPhase(Length::Epochs(20)),
     /// Training with pruning, after that, in epochs; `500it` for steps; 0 leaves the pruned half out.
@@ -227,6 +232,7 @@ impl Settings {
                 block_share_pruning: self.block_share_pruning.unwrap_or(self.block_share).into(),
                 block_share_layers: self.block_share_layers,
                 block_share_power: self.block_share_power,
+                block_share_total: self.block_share_total,
                 soft_ncut: self.soft_ncut.into(),
                 soft_balance: self.soft_balance.into(),
                 soft_modularity: self.soft_modularity.into(),
@@ -238,6 +244,7 @@ impl Settings {
                 beta: self.clusterable_init_beta.into(),
             }),
             tags: self.tags.get(),
+            tag_sizes: self.tag_sizes,
             learning_rate_schedule: self.learning_rate_schedule,
             shuffle_examples: self.shuffle_examples,
             pruning: PruningSchedule {

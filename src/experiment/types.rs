@@ -2,8 +2,9 @@
 
 use crate::data;
 use crate::nn::clusterable_init::TaggedLayers;
+use crate::nn::tags::TagSizes;
 use crate::penalty::LoopPenalty;
-use crate::penalty::block_share::{Layers, Power};
+use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::L2Convention;
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
@@ -375,6 +376,18 @@ impl Schema for Root {
 impl Schema for Layers {
     fn schema() -> Value {
         words(&["all", "hidden"])
+    }
+}
+
+impl Schema for TagSizes {
+    fn schema() -> Value {
+        words(&["random", "equal"])
+    }
+}
+
+impl Schema for Total {
+    fn schema() -> Value {
+        words(&["variable", "constant"])
     }
 }
 

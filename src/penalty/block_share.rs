@@ -23,6 +23,18 @@ pub enum Power {
     Square,
 }
 
+/// What the total weight of a matrix is to the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Total {
+    /// A variable: the gradient is the share's. Weights inside blocks are pushed to grow, which lowers the share as well;
+    /// a few become twenty times as large as others, and such networks' shuffles have low and scattered n-cuts.
+    Variable,
+    /// A constant: the gradient is that of the weight that crosses, in units of the total, and weights inside are left to
+    /// the loss.
+    Constant,
+}
+
 /// The share of weight outside the blocks that tags make.
 ///
 /// ```text
@@ -44,6 +56,7 @@ pub enum Power {
 pub struct BlockShare {
     looked_at: Vec<Blocks>,
     power: Power,
+    total: Total,
 }
 
 /// What the tags make of a matrix.
@@ -65,7 +78,7 @@ struct Share {
 
 impl BlockShare {
     /// `tags` are one tensor for each node set, the input's first, `(n,)`, i64; any values, equal ones belong together.
-    pub fn new(tags: &[Tensor], layers: Layers, power: Power, device: Device) -> Self {
+    pub fn new(tags: &[Tensor], layers: Layers, power: Power, total: Total, device: Device) -> Self {
         let last = tags.len().saturating_sub(2);
         let looked_at = (tags.windows(2).enumerate())
             .filter(|(layer, _)| layers == Layers::All || (*layer > 0 && *layer < last))
@@ -75,7 +88,7 @@ impl BlockShare {
                 Blocks { layer, shape, inside: equal.flatten(0, -1).nonzero().flatten(0, -1) }
             })
             .collect();
-        Self { looked_at, power }
+        Self { looked_at, power, total }
     }
 
     /// The penalty of `weights`, `(d_out, d_in)` each, any float kind; a scalar of that kind, differentiable once.
@@ -124,6 +137,8 @@ impl BlockShare {
     /// ```text
     /// p = 1:  ∂/∂W = sign(W) (share inside − [inside]) / Σ|W|        p = 2:  2 W (share inside − [inside]) / ΣW²
     /// ```
+    ///
+    /// with 1 for the share inside where the total is a constant.
     fn share(&self, weight: &Tensor, blocks: &Blocks) -> Share {
         assert_eq!(weight.size(), blocks.shape, "a layer has one tag a neuron");
         let weight = weight.detach().flatten(0, -1);
@@ -137,7 +152,11 @@ impl BlockShare {
         let total = total.where_self(&total.gt(0.0), &total.ones_like());
         let slope_inside = slope.index_select(0, &blocks.inside);
         let share = weight.index_select(0, &blocks.inside).dot(&slope_inside) / &total;
-        let _ = slope.g_mul_(&share).index_copy_(0, &blocks.inside, &(slope_inside * (&share - 1.0)));
+        let outside = match self.total {
+            Total::Variable => share.shallow_clone(),
+            Total::Constant => share.ones_like(),
+        };
+        let _ = slope.g_mul_(&outside).index_copy_(0, &blocks.inside, &(slope_inside * (outside - 1.0)));
         Share { crossing: exists - &share, slope, scale: total.reciprocal() * factor }
     }
 }
@@ -174,7 +193,7 @@ mod tests {
                         }
                         shares.push(if total > 0.0 { 1.0 - inside / total } else { 0.0 });
                     }
-                    let share = BlockShare::new(&tags(), layers, power, Device::Cpu);
+                    let share = BlockShare::new(&tags(), layers, power, Total::Variable, Device::Cpu);
                     let what = format!("case {case}, {layers:?}, {power:?}");
                     assert_close(&share.penalty(weights), shares.iter().sum::<f64>() / shares.len() as f64, &what);
                     assert_gradient(|w| share.penalty(w), weights, &what);
@@ -194,9 +213,26 @@ mod tests {
         }
     }
 
+    /// The derivative of Σ outside / c at the c that is there.
+    #[test]
+    fn a_constant_total_leaves_weights_inside_alone() {
+        let weights = &cases()[0];
+        let share = BlockShare::new(&tags(), Layers::All, Power::Absolute, Total::Constant, Device::Cpu);
+        let gradients: Vec<Tensor> = weights.iter().map(Tensor::zeros_like).collect();
+        share.add_gradients(weights, &gradients.iter().collect::<Vec<_>>(), 3.0);
+        for (layer, (w, gradient)) in arrays(weights).iter().zip(arrays(&gradients)).enumerate() {
+            let total: f64 = w.iter().map(|w| w.abs()).sum();
+            for ((i, j), w) in w.indexed_iter() {
+                let crosses = TAGS[layer][i] != TAGS[layer + 1][j];
+                let expected = if crosses && *w != 0.0 { w.signum() / total } else { 0.0 };
+                assert!((gradient[[i, j]] - expected).abs() < 1e-12, "{layer} {i} {j}");
+            }
+        }
+    }
+
     #[test]
     fn no_hidden_matrix_no_penalty() {
-        let share = BlockShare::new(&tags()[..3], Layers::Hidden, Power::Absolute, Device::Cpu);
+        let share = BlockShare::new(&tags()[..3], Layers::Hidden, Power::Absolute, Total::Variable, Device::Cpu);
         assert_eq!(share.penalty(&chain(&[5, 4, 6], 0)).double_value(&[]), 0.0);
     }
 }

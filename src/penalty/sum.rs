@@ -1,6 +1,6 @@
 //! All penalties of a run together.
 
-use super::block_share::{BlockShare, Layers, Power};
+use super::block_share::{BlockShare, Layers, Power, Total};
 use super::closed_walks::{effective_modules, loops_normalised, off_target, volume_modules};
 use super::decay::Decay;
 use super::eigenvalues::{EigenSolver, EigenvaluePenalty};
@@ -82,6 +82,8 @@ pub struct PenaltyParams {
     pub block_share_layers: Layers,
     /// What a weight counts there.
     pub block_share_power: Power,
+    /// What the total is to its gradient.
+    pub block_share_total: Total,
     /// Weight of [`soft_ncut`].
     pub soft_ncut: f64,
     /// Its price on unequal volumes.
@@ -110,8 +112,10 @@ impl Penalties {
         let eigenvalues = (params.eigenvalues > 0.0)
             .then(|| EigenvaluePenalty::new(&widths, params.eigenvalue_count, params.eigen_solver));
         let of = tags.tensors(device);
-        let block_share = (params.block_share > 0.0 || params.block_share_pruning > 0.0)
-            .then(|| BlockShare::new(&of, params.block_share_layers, params.block_share_power, device));
+        let block_share = (params.block_share > 0.0 || params.block_share_pruning > 0.0).then(|| {
+            let PenaltyParams { block_share_layers, block_share_power, block_share_total, .. } = params;
+            BlockShare::new(&of, block_share_layers, block_share_power, block_share_total, device)
+        });
         let soft = params.soft_ncut > 0.0 || params.soft_modularity > 0.0;
         let logits = |tags: &Tensor, count: usize| {
             (tags.one_hot(count as i64).to_kind(Kind::Float) * FIRST_LOGIT).set_requires_grad(true)

@@ -15,7 +15,7 @@ pub mod prune;
 
 use crate::data::{Dataset, Inputs, Split, Targets};
 use crate::nn::clusterable_init::{ClusterableInit, clusterable_init};
-use crate::nn::tags::Tags;
+use crate::nn::tags::{TagSizes, Tags};
 use crate::nn::{DropoutMasks, Mlp};
 use crate::penalty::{Penalties, PenaltyParams};
 use crate::rng::{Purpose, stream};
@@ -60,6 +60,8 @@ pub struct TrainParams {
     pub clusterable_init: Option<ClusterableInit>,
     /// Number of tags of neurons, at least 1.
     pub tags: usize,
+    /// How many neurons have each.
+    pub tag_sizes: TagSizes,
     /// Whether each epoch has its own order of the examples; else all have the data set's.
     pub shuffle_examples: bool,
     /// How the share of pruned weights grows.
@@ -184,7 +186,7 @@ impl Trainer {
         assert!(n_train > 0 && params.batch_size > 0, "an epoch has at least one step");
         let widths = widths(&params, dataset);
         let mut network = Mlp::glorot(&widths, params.seed, device);
-        let tags = Tags::draw(&widths, params.tags, params.seed);
+        let tags = Tags::draw(&widths, params.tags, params.tag_sizes, params.seed);
         if let Some(init) = params.clusterable_init {
             clusterable_init(&mut network.weights, &tags, init);
         }
@@ -409,7 +411,7 @@ mod tests {
     use super::*;
     use crate::nn::clusterable_init::TaggedLayers;
     use crate::penalty::LoopPenalty;
-    use crate::penalty::block_share::{Layers, Power};
+    use crate::penalty::block_share::{Layers, Power, Total};
     use crate::penalty::decay::Decay;
     use crate::penalty::eigenvalues::EigenSolver;
     use crate::penalty::loops::Root;
@@ -443,6 +445,7 @@ mod tests {
                 block_share_pruning: 0.02,
                 block_share_layers: Layers::All,
                 block_share_power: Power::Absolute,
+                block_share_total: Total::Variable,
                 soft_ncut: 0.01,
                 soft_balance: 1.0,
                 soft_modularity: 0.01,
@@ -451,6 +454,7 @@ mod tests {
             hold_pruned: false,
             clusterable_init: Some(ClusterableInit { layers: TaggedLayers::AfterFirst, beta: 0.6 }),
             tags: 10,
+            tag_sizes: TagSizes::Random,
             shuffle_examples: true,
             pruning,
             seed: 11,
