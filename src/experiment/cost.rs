@@ -184,7 +184,7 @@ fn penalties(settings: &Settings, architecture: &Architecture) -> f64 {
     let mut products: f64 = widths.windows(3).map(|three| three.iter().product::<f64>()).sum();
     if settings.loop_penalty_flatten == LoopFlatten::Cut {
         // a dense layer behind a flattening is multiplied pixel by pixel
-        let flattened = architecture.weights().into_iter().zip(&widths).position(|(shape, &c)| shape[1] as f64 != c);
+        let flattened = architecture.are_convolutions().windows(2).position(|pair| pair[0] && !pair[1]).map(|l| l + 1);
         let pixels = flattened.and_then(|layer| architecture.weights().get(layer..layer + 2).map(<[_]>::to_vec));
         products += pixels.map_or(0.0, |two| (two[0][1] * two[0][0] * two[1][0]) as f64);
     }

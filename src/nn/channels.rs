@@ -15,11 +15,6 @@ pub fn by_channel(weight: &Tensor, channels: usize) -> Tensor {
     weight.view([weight.size()[0], channels as i64, -1])
 }
 
-/// Whether each channel has several inputs of a dense layer: those of an image that was flattened.
-pub fn is_flattened(weight: &Tensor, channels: usize) -> bool {
-    weight.dim() == 2 && weight.size()[1] != channels as i64
-}
-
 /// What becomes of a channel's several weights to a neuron or channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reduction {
@@ -90,9 +85,8 @@ mod tests {
                     assert_eq!(found.double_value(&[place / 2, place % 2]), sign * sum as f64);
                 }
             }
-            assert_eq!(is_flattened(&weight, 2), positions == 4);
         }
         let dense = counted(&[3, 8]);
-        assert!(matrix(&dense, 8, Reduction::Magnitude).equal(&dense) && !is_flattened(&dense, 8));
+        assert!(matrix(&dense, 8, Reduction::Magnitude).equal(&dense));
     }
 }

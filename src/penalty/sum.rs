@@ -6,7 +6,7 @@ use super::decay::Decay;
 use super::eigenvalues::{EigenSolver, EigenvaluePenalty};
 use super::loops::{Chain, LoopKind, Root, loops_of_chains};
 use super::soft_partition::{soft_modularity, soft_ncut};
-use crate::nn::channels::{Reduction, is_flattened, matrices, matrix};
+use crate::nn::channels::{Reduction, matrices, matrix};
 use crate::nn::tags::Tags;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -79,8 +79,9 @@ impl LoopPenalty {
 /// The chains of matrices between nodes that a network is.
 fn chains(weights: &[Tensor], channels: &[usize], reduction: Reduction, flatten: LoopFlatten) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
-    for (weight, &channels) in weights.iter().zip(channels) {
-        let begins = flatten == LoopFlatten::Cut && is_flattened(weight, channels);
+    for (layer, (weight, &channels)) in weights.iter().zip(channels).enumerate() {
+        let flattened = layer > 0 && weight.dim() < weights[layer - 1].dim();
+        let begins = flatten == LoopFlatten::Cut && flattened;
         let between = if begins { weight.shallow_clone() } else { matrix(weight, channels, reduction) };
         match chains.last_mut().filter(|_| !begins) {
             Some(chain) => chain.weights.push(between),
@@ -264,6 +265,11 @@ mod tests {
             assert_close(&of(kind, LoopFlatten::Cut), cut, "cut");
             assert_close(&of(kind, LoopFlatten::Fold), folded, "folded");
         }
+        // images of one pixel are flattened too
+        let one_pixel = [weights[0].shallow_clone(), weights[1].shallow_clone(), weights[2].narrow(1, 0, 4)];
+        let count = LoopPenalty::Loops.count(&one_pixel, &CHANNELS[..4], Root::None, LoopFlatten::Cut);
+        let [a, b] = [0, 1].map(|layer| summed(&weights[layer], CHANNELS[layer], |w| w));
+        assert_close(&count, squares(&a.dot(&b)), "one pixel");
         // vec(Mᵀ) · vec(M) with M's rows pixel after pixel, as TensorFlow flattens
         let (pixels, last) = (array(&weights[2]).reversed_axes(), array(&weights[3]).reversed_axes());
         let m = pixels.dot(&last);
