@@ -12,22 +12,25 @@ use tch::Device;
 
 const STEPS: usize = 60;
 
-fn dataset(pixels: usize) -> Dataset {
+/// What is trained: its name, rows and columns of an image, and its settings.
+type Network = (&'static str, usize, Vec<(&'static str, Value)>);
+
+fn dataset(side: usize) -> Dataset {
+    let pixels = side * side;
     let split = |n: usize| {
         let noise = |i: usize| ((i * 2_654_435_761) >> 7) as u8;
         let labels = (0..n).map(|i| noise(i) % 10).collect();
-        Split::grey((0..n * pixels).map(noise).collect(), labels, 1, pixels)
+        Split::grey((0..n * pixels).map(noise).collect(), labels, side, side)
     };
     Dataset { name: "noise".into(), train: split(12_800), test: split(10), task: Task::Classification { classes: 10 } }
 }
 
-fn trainer(pixels: usize, hidden: &Value, given: &[(&str, Value)]) -> Trainer {
+fn trainer((_, side, network): &Network, given: &[(&str, Value)]) -> Trainer {
     let mut settings = Settings::default();
-    let always = [("hidden", hidden.clone()), ("pruning_epochs", json!(0))];
-    for (name, value) in always.iter().chain(given) {
+    for (name, value) in network.iter().chain(given) {
         Setting::read(name, value.clone()).expect("a setting").apply(&mut settings);
     }
-    Trainer::new(settings.train_params(0), &dataset(pixels), 12_800, Device::Cpu)
+    Trainer::new(settings.train_params(0), &dataset(*side), 12_800, Device::Cpu)
 }
 
 fn main() {
@@ -50,9 +53,16 @@ fn main() {
         ("eigen_penalty, autograd", eigenvalues("autograd")),
         ("eigen_penalty, lanczos", eigenvalues("lanczos")),
     ];
-    for (pixels, hidden) in [(49, json!([64, 64, 64])), (784, json!([256, 256, 256, 256]))] {
-        println!("{pixels}-{hidden}-10, batch 128, {threads} threads, {STEPS} steps each");
-        let mut trainers: Vec<Trainer> = variants.iter().map(|(_, given)| trainer(pixels, &hidden, given)).collect();
+    let mlp = |hidden: Value| vec![("hidden", hidden), ("pruning_epochs", json!(0))];
+    let airg = vec![("model", json!("airg-cnn")), ("batch_size", json!(100)), ("pruning_epochs", json!(0))];
+    let networks: [Network; 3] = [
+        ("49-64-64-64-10, batch 128", 7, mlp(json!([64, 64, 64]))),
+        ("784-256-256-256-256-10, batch 128", 28, mlp(json!([256, 256, 256, 256]))),
+        ("airg-cnn, batch 100", 28, airg),
+    ];
+    for network in networks {
+        println!("{}, {threads} threads, {STEPS} steps each", network.0);
+        let mut trainers: Vec<Trainer> = variants.iter().map(|(_, given)| trainer(&network, given)).collect();
         let mut times = vec![Vec::new(); trainers.len()];
         for _ in 0..STEPS {
             for (trainer, times) in trainers.iter_mut().zip(&mut times) {

@@ -17,7 +17,7 @@
 //! * B. North, D. Curtis, P. Sham (2002), *A note on the calculation of empirical P values from Monte Carlo procedures*,
 //!   Am. J. Hum. Genet. 71(2). Ties count against the cluster: one that does nothing has p = 1.
 
-use crate::nn::Mlp;
+use crate::nn::Network;
 use crate::rng::{Purpose, stream};
 use crate::stats::permutation::{mean_and_sd, z_score};
 use crate::train::Examples;
@@ -100,7 +100,7 @@ struct Batch {
 const BATCH: i64 = 1000;
 
 impl Intact {
-    fn new(network: &Mlp, test: &Examples) -> Self {
+    fn new(network: &Network, test: &Examples) -> Self {
         let [weights, biases] = [&network.weights, &network.biases].map(|of| of.iter().map(Tensor::detach).collect());
         let mut intact = Self { weights, biases, batches: Vec::new(), classes: 0 };
         intact.classes = intact.biases.last().map_or(0, |bias| bias.size()[0]);
@@ -307,16 +307,17 @@ impl Whole {
 ///
 /// # Panics
 ///
-/// If there are not as many labels as neurons, the examples do not fit the network, or there are no random sets or more
+/// If the network has convolutions, there are not as many labels as neurons, the examples do not fit the network, or there are no random sets or more
 /// than a million of them or of clusters.
 pub fn lesions(
-    network: &Mlp,
+    network: &Network,
     labels: &[i64],
     test: &Examples,
     params: LesionParams,
     done: impl Fn() -> ControlFlow<()> + Sync,
 ) -> Option<Lesions> {
     let LesionParams { random_sets, seed } = params;
+    assert!(network.architecture().is_dense(), "neurons are silenced, not channels");
     let inputs = network.weights[0].size()[1] as usize;
     let widths: Vec<usize> = network.biases.iter().map(|bias| bias.size()[0] as usize).collect();
     let hidden = &widths[..widths.len() - 1];
@@ -375,6 +376,7 @@ pub fn lesions(
 mod tests {
     use super::*;
     use crate::data::Split;
+    use crate::nn::Architecture;
     use rand::Rng;
     use tch::Device;
 
@@ -391,10 +393,15 @@ mod tests {
     fn a_cluster_that_carries_one_class_costs_that_class() {
         let same = |a: usize, b: usize| f32::from(u8::from(a == b));
         let zeros = || Tensor::zeros([6], tch::kind::FLOAT_CPU);
-        let network = Mlp {
-            weights: vec![matrix(6, 3, |o, i| same(o / 2, i)), matrix(6, 6, same), matrix(3, 6, |o, i| same(o, i / 2))],
-            biases: vec![zeros(), zeros(), Tensor::from_slice(&[-0.2f32, -0.1, 0.1])],
-        };
+        let parameters = vec![
+            matrix(6, 3, |o, i| same(o / 2, i)),
+            zeros(),
+            matrix(6, 6, same),
+            zeros(),
+            matrix(3, 6, |o, i| same(o, i / 2)),
+            Tensor::from_slice(&[-0.2f32, -0.1, 0.1]),
+        ];
+        let network = Network::of_parameters(Architecture::mlp(&[3, 6, 6, 3]), parameters);
         let labels: Vec<u8> = [vec![0; 5], vec![1; 3], vec![2; 2]].concat();
         let images = labels.iter().flat_map(|&label| (0..3).map(move |pixel| if pixel == label { 255 } else { 0 }));
         let split = Split::grey(images.collect(), labels.clone(), 1, 3);
@@ -451,9 +458,9 @@ mod tests {
     }
 
     /// A random network on the sample, and labels of a crumb, two parts and a giant that has all of the second layer.
-    fn random() -> (Mlp, Vec<i64>, Examples) {
+    fn random() -> (Network, Vec<i64>, Examples) {
         let mut rng = stream(3, Purpose::InitialWeights, 9, 0);
-        let mut network = Mlp::glorot(&[784, 24, 8, 16, 10], 2, Device::Cpu);
+        let mut network = Network::mlp(&[784, 24, 8, 16, 10], 2, Device::Cpu);
         network.biases = [24, 8, 16, 10]
             .map(|width| Tensor::from_slice(&(0..width).map(|_| rng.gen_range(-0.1f32..0.1)).collect::<Vec<_>>()))
             .into();
@@ -471,7 +478,7 @@ mod tests {
     #[test]
     fn silencing_is_zeroing_what_goes_out() {
         let (network, labels, test) = random();
-        let counts = |network: &Mlp| {
+        let counts = |network: &Network| {
             let mut right = vec![0.0; 10];
             for (pixels, classes) in test.in_order(77) {
                 let found = Vec::<i64>::try_from(network.forward(&pixels, None).argmax(-1, false)).unwrap();
@@ -485,8 +492,8 @@ mod tests {
         let mut compared = 0;
         let alone = found.layers.iter().enumerate().flat_map(|(layer, of)| of.iter().map(move |l| (Some(layer), l)));
         for (layer, lesion) in found.clusters.iter().map(|lesion| (None, lesion)).chain(alone) {
-            let mut cut = Mlp { weights: network.weights.iter().map(Tensor::detach_copy).collect(), biases: vec![] };
-            cut.biases = network.biases.iter().map(Tensor::shallow_clone).collect();
+            let copies = network.parameters().into_iter().map(Tensor::detach_copy).collect();
+            let cut = Network::of_parameters(network.architecture().clone(), copies);
             let mut first = 784;
             for hidden in 0..3 {
                 let width = cut.weights[hidden].size()[0] as usize;

@@ -23,7 +23,7 @@
 //!
 //! | a newcomer asks | looks in |
 //! |---|---|
-//! | how do weights become edges, which nodes are dropped? | [`graph`] |
+//! | how do weights become edges, which nodes are dropped? | [`graph`]; of convolutions, [`graph::channel_graph`], and for penalties [`nn::channels`] |
 //! | which files can be read, and how is a hostile one refused? | [`model`], [`graph::file`] |
 //! | which Laplacian, which shift, which tolerance? | [`spectral::laplacian`], [`spectral::arpack`], [`spectral::eigsh`], [`spectral::davidson`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
@@ -47,7 +47,7 @@
 //! | which figures are there, and which end of them is better? | [`experiment::figure`] |
 //! | where does a random number come from? | [`rng`] |
 //!
-//! To add a data set: a file in [`data`]. A penalty: a file in [`penalty`], and a field of `PenaltyParams`. A setting: a line in [`experiment::settings`] with a default that does
+//! To add a data set: a file in [`data`]. A network: a variant of [`nn::Preset`]; a layer: a variant of [`nn::Layer`]. A penalty: a file in [`penalty`], and a field of `PenaltyParams`. A setting: a line in [`experiment::settings`] with a default that does
 //! nothing. A null model: a variant of [`stats::shuffle::NullModel`]. An eigensolver: a variant of
 //! [`spectral::eigsh::Solver`]. A form of the results: a file in [`report`]; the compiler lists the rest.
 //!

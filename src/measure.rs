@@ -2,8 +2,8 @@
 //! the JSON of `ncut measure` and `ncut cluster`.
 
 use crate::InputError;
-use crate::graph::{NeuronGraph, NodeSet, mlp_graph};
-use crate::model::{TensorFile, dense_chain};
+use crate::graph::{GraphLayers, NeuronGraph, NodeSet, channel_graph, mlp_graph};
+use crate::model::{TensorFile, convolutional_chain, dense_chain, is_convolutional};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
@@ -38,8 +38,11 @@ pub struct ModelInfo {
     pub path: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// What it was taken for, as `mlp 784-256-10`, or `graph`.
+    /// What it was taken for, as `mlp 784-256-10`, `cnn 1-32-64-1024-10`, or `graph`.
     pub architecture: String,
+    /// Which layers of a convolutional network the graph has; none of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph_layers: Option<GraphLayers>,
 }
 
 /// A node set as found, before nodes are dropped.
@@ -218,22 +221,33 @@ impl MeasureError {
     }
 }
 
-/// The graph of a model file, and what the file is: a chain of dense layers, called `mlp 784-256-10`.
+/// The graph of a model file, and what the file is: a chain of dense layers, called `mlp 784-256-10`, or convolutions with dense layers
+/// behind, called `cnn 1-32-64-1024-10`, of which the graph has those that `layers` says.
 ///
 /// # Errors
 ///
-/// As [`TensorFile::open`] and [`dense_chain`].
-pub fn read_network(path: &Path) -> Result<(NeuronGraph, ModelInfo), InputError> {
+/// As [`TensorFile::open`], [`dense_chain`], [`convolutional_chain`] and [`channel_graph`].
+pub fn read_network(path: &Path, layers: GraphLayers) -> Result<(NeuronGraph, ModelInfo), InputError> {
     let file = TensorFile::open(path)?;
+    let info = |architecture: String, graph_layers| {
+        let (path, sha256) = (path.display().to_string(), file.sha256().into());
+        ModelInfo { path, sha256, architecture, graph_layers }
+    };
+    if is_convolutional(&file) {
+        let weights = convolutional_chain(&file)?;
+        let inputs = weights[0].1.shape()[1];
+        let widths = std::iter::once(inputs).chain(weights.iter().map(|(_, weight)| weight.shape()[0]));
+        let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
+        let graph = channel_graph(weights, layers).map_err(|count| {
+            let problem = format!("has {count} convolution, and a graph of convolutions has two or more");
+            InputError::new(path.display(), problem, "measure all its layers (--layers all)")
+        })?;
+        return Ok((graph, info(format!("cnn {}", widths.join("-")), Some(layers))));
+    }
     let layers = dense_chain(&file)?;
     let graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
     let widths: Vec<String> = graph.node_sets.iter().map(|set| set.size.to_string()).collect();
-    let model = ModelInfo {
-        path: path.display().to_string(),
-        sha256: file.sha256().into(),
-        architecture: format!("mlp {}", widths.join("-")),
-    };
-    Ok((graph, model))
+    Ok((graph, info(format!("mlp {}", widths.join("-")), None)))
 }
 
 /// Share of the volume above which one cluster is called a giant.

@@ -50,6 +50,7 @@ impl Cluster {
             path: self.graph.display().to_string(),
             sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
             architecture: "graph".into(),
+            graph_layers: None,
         };
         self.options.measure(graph, model, layered.then_some(()), start.elapsed().as_secs_f64(), global)
     }

@@ -1,5 +1,6 @@
 //! `ncut graph MODEL -o FILE`.
 
+use super::measure::LayersOption;
 use crate::graph::file::{LayerRange, write_graph, write_layers};
 use crate::measure::read_network;
 use clap::Args;
@@ -12,6 +13,9 @@ use std::process::ExitCode;
 pub(super) struct Graph {
     /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
     model: PathBuf,
+    /// Layers of a convolutional network that are in its graph
+    #[arg(long, value_enum, default_value = "convolutions")]
+    layers: LayersOption,
     /// SciPy CSR .npz or Matrix Market .mtx
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -19,7 +23,7 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let (graph, _) = read_network(&self.model)?;
+        let (graph, _) = read_network(&self.model, self.layers.into())?;
         let offsets = graph.offsets();
         let ranges = graph.node_sets.iter().zip(offsets).map(|(set, first_node)| LayerRange {
             name: set.name.clone(),

@@ -2,7 +2,7 @@
 
 use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
-use crate::graph::NeuronGraph;
+use crate::graph::{GraphLayers, NeuronGraph};
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning, read_network};
 use crate::report::html;
 use crate::spectral::clustering::ClusterParams;
@@ -21,9 +21,12 @@ use std::time::Instant;
 pub(super) struct Measure {
     /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
     model: PathBuf,
-    /// What the file's tensors are; auto recognises a chain of dense layers
+    /// What the file's tensors are; auto recognises a chain of dense layers, with convolutions before them or without
     #[arg(long, value_enum, default_value = "auto")]
     arch: Arch,
+    /// Layers of a convolutional network that are in its graph
+    #[arg(long, value_enum, default_value = "convolutions")]
+    layers: LayersOption,
     #[command(flatten)]
     options: MeasureOptions,
 }
@@ -35,6 +38,24 @@ pub(super) enum Arch {
     Auto,
     /// A chain of dense layers
     Mlp,
+}
+
+/// Which layers of a convolutional network its graph has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LayersOption {
+    /// The output channels of convolutions; not the image, nor dense layers
+    Convolutions,
+    /// The image's channels, those of convolutions and the neurons of dense layers
+    All,
+}
+
+impl From<LayersOption> for GraphLayers {
+    fn from(option: LayersOption) -> Self {
+        match option {
+            LayersOption::Convolutions => Self::Convolutions,
+            LayersOption::All => Self::All,
+        }
+    }
 }
 
 /// Options that `measure` and `cluster` share.
@@ -112,12 +133,30 @@ enum Convention {
 impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let (graph, model) = read_network(&self.model)?;
+        let (graph, model) = read_network(&self.model, self.layers.into())?;
+        self.options.check_convolutional(&model)?;
         self.options.measure(graph, model, Some(()), start.elapsed().as_secs_f64(), global)
     }
 }
 
 impl MeasureOptions {
+    /// What is not there for convolutional networks.
+    fn check_convolutional(&self, model: &ModelInfo) -> Result<(), InputError> {
+        let refuse = |option: &str, problem: &str, remedy: &str| {
+            let problem = format!("{problem}, and {} is convolutional", model.path);
+            Err(InputError::new(option, problem, remedy))
+        };
+        match model.graph_layers {
+            Some(_) if self.prune > 0.0 => {
+                refuse("--prune", "weights of dense layers alone are dropped in this version", "prune it in training")
+            }
+            Some(_) if self.convention == Convention::Authors => {
+                refuse("--convention", "dense layers alone are read as the authors do in this version", "leave it out")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Measures `graph` and shows the result. `layers` says that the graph has layers to shuffle.
     pub(super) fn measure(
         &self,

@@ -4,18 +4,21 @@
 //! networks differ from them.
 //!
 //! ```text
-//! training      examples · epochs · (6 W + 4 · hidden units when dropping) flops, so much for each step, and for penalties
+//! training      examples · epochs · (6 M + 4 · hidden units when dropping) flops, so much for each step, and for penalties;
+//!               M are the multiplications of an example, one a weight in dense layers
 //! clustering    n · k · starts of k-means, and edges of the eigensolver, 1 + shuffles times for each end state
 //! lesions       the test set through the layers behind a silenced one, k (1 + random sets) times for each end state, once
 //!               for a cluster in all layers and once for it in each
 //! ```
 
 use super::grid::Run;
-use super::run::RunResult;
+use super::run::{RunResult, graph_nodes};
 use super::settings::Settings;
 use super::store::RunDirectory;
 use crate::data;
-use crate::penalty::LoopPenalty;
+use crate::graph::GraphLayers;
+use crate::nn::Architecture;
+use crate::penalty::{LoopFlatten, LoopPenalty};
 use std::path::Path;
 
 /// Multiplications and additions a second of one thread in training (784-256×4-10 on an AMD EPYC, 2026).
@@ -23,6 +26,9 @@ const FLOPS: f64 = 65e9;
 /// Seconds a step costs whatever its size, and a weight in it (Adam reads and writes its moments).
 const STEP: f64 = 0.5e-3;
 const STEP_WEIGHT: f64 = 2.0e-9;
+/// How much longer convolutions take than dense layers of as many multiplications, and bytes they need for each of what they keep.
+const CONVOLUTION: f64 = 0.85;
+const ACTIVATION_COPIES: f64 = 3.0;
 /// Seconds of a clustering: for each node, cluster and start of k-means; for each edge and wanted eigenvector.
 const KMEANS: f64 = 5.0e-8;
 const EDGE: f64 = 1.0e-8;
@@ -105,31 +111,34 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// At the built-in rates.
 fn modelled(settings: &Settings) -> Cost {
     let Ok(dataset) = data::describe(settings.dataset.as_str()) else { return Cost::default() };
-    let widths: Vec<f64> = std::iter::once(dataset.inputs())
-        .chain(settings.hidden.iter().map(|width| width.get()))
-        .chain([dataset.outputs()])
-        .map(|width| width as f64)
-        .collect();
-    let weights: f64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    let nodes: f64 = widths.iter().sum();
+    let Ok(architecture) = settings.architecture() else { return Cost::default() };
+    let widths: Vec<f64> = architecture.channels().into_iter().map(|width| width as f64).collect();
+    let weights = architecture.weight_count() as f64;
+    let multiplications = architecture.multiplications() * slowness(&architecture);
+    let nodes = graph_nodes(&architecture, settings.graph_layers) as f64;
+    let edges = graph_edges(&architecture, settings);
     let examples = settings.n_train.map_or(dataset.train, |n| n.get());
     let steps_per_epoch = examples.div_ceil(settings.batch_size.get());
     let phases = [settings.epochs.get(), settings.pruning_epochs.get()];
     let steps: f64 = phases.iter().map(|phase| phase.steps(steps_per_epoch) as f64).sum();
     let epochs = steps / steps_per_epoch as f64;
     let dropping = if f64::from(settings.dropout) > 0.0 { nodes * 40.0 } else { 0.0 };
-    let train = steps * settings.batch_size.get().min(examples) as f64 * (6.0 * weights + dropping) / FLOPS
-        + steps * (STEP + weights * STEP_WEIGHT + penalties(settings, &widths))
-        + epochs * dataset.test as f64 * 2.0 * weights / FLOPS;
+    let train = steps * settings.batch_size.get().min(examples) as f64 * (6.0 * multiplications + dropping) / FLOPS
+        + steps * (STEP + weights * STEP_WEIGHT + penalties(settings, &architecture))
+        + epochs * dataset.test as f64 * 2.0 * multiplications / FLOPS;
 
     let k = settings.clusters.get() as f64;
     let starts = settings.restarts.map_or(if nodes <= 2000.0 { 25 } else { 100 }, |n| n.get()) as f64;
     let clustering = |edges: f64| nodes * k * starts * KMEANS + edges * k * EDGE;
     let kept = 1.0 - f64::from(settings.final_sparsity);
-    let pruned = if settings.pruning_epochs.is_none() { 0.0 } else { clustering(weights * kept) };
+    let pruned = if settings.pruning_epochs.is_none() {
+        0.0
+    } else {
+        clustering(if architecture.is_dense() { edges * kept } else { edges })
+    };
     let (lesions, lesion_bytes) = lesions(settings, &widths, dataset.test as f64);
     let states = if settings.pruning_epochs.is_none() { 1.0 } else { 2.0 };
-    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(weights) + pruned) + states * lesions;
+    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(edges) + pruned) + states * lesions;
 
     let example_bytes = match dataset.task {
         data::Task::Classification { .. } => dataset.inputs(),
@@ -139,24 +148,55 @@ fn modelled(settings: &Settings) -> Cost {
     let memory = BASE_BYTES
         + 24.0 * weights
         + (dataset.train + dataset.test) as f64 * example_bytes as f64
-        + 2.0 * 2.0 * 16.0 * weights
+        + 2.0 * 2.0 * 16.0 * edges
+        + activations(settings, &architecture)
         + lesion_bytes;
     Cost { train, measure, memory }
 }
 
+/// Edges of the graph that is measured, none being 0.
+fn graph_edges(architecture: &Architecture, settings: &Settings) -> f64 {
+    let channels = architecture.channels();
+    let convolutions = architecture.are_convolutions();
+    let pairs = channels.windows(2).zip(convolutions).enumerate().filter(|(layer, (_, is_convolution))| {
+        architecture.is_dense() || settings.graph_layers == GraphLayers::All || (*is_convolution && *layer > 0)
+    });
+    pairs.map(|(_, (pair, _))| (pair[0] * pair[1]) as f64).sum()
+}
+
+/// Bytes of what convolutions keep for the gradient, and of the copies that they are computed from. Those of dense layers are too few to
+/// count.
+fn activations(settings: &Settings, architecture: &Architecture) -> f64 {
+    let bytes = settings.batch_size.get() as f64 * 4.0 * architecture.activations() as f64;
+    if architecture.is_dense() { 0.0 } else { ACTIVATION_COPIES * bytes }
+}
+
+/// How much longer convolutions take than dense layers of as many multiplications.
+fn slowness(architecture: &Architecture) -> f64 {
+    if architecture.is_dense() { 1.0 } else { CONVOLUTION }
+}
+
 /// Seconds that the penalties add to a step, roughly: their products of matrices, and what each operation costs whatever its size.
-fn penalties(settings: &Settings, widths: &[f64]) -> f64 {
+fn penalties(settings: &Settings, architecture: &Architecture) -> f64 {
+    let widths: Vec<f64> = architecture.channels().into_iter().map(|width| width as f64).collect();
     let on = |weight: f64, seconds: f64| if weight > 0.0 { STEP + seconds } else { 0.0 };
     // multiplications of W V over all pairs of layers; backwards twice as many
-    let products: f64 = widths.windows(3).map(|three| three.iter().product::<f64>()).sum();
+    let mut products: f64 = widths.windows(3).map(|three| three.iter().product::<f64>()).sum();
+    if settings.loop_penalty_flatten == LoopFlatten::Cut {
+        // a dense layer behind a flattening is multiplied pixel by pixel
+        let flattened = architecture.are_convolutions().windows(2).position(|pair| pair[0] && !pair[1]).map(|l| l + 1);
+        let pixels = flattened.and_then(|layer| architecture.weights().get(layer..layer + 2).map(<[_]>::to_vec));
+        products += pixels.map_or(0.0, |two| (two[0][1] * two[0][0] * two[1][0]) as f64);
+    }
     let of_products = |count: f64| 3.0 * 2.0 * count * products / FLOPS;
     let loops = if settings.loop_penalty_kind == LoopPenalty::TraceS4 { 3.0 } else { 1.0 };
     let side = |parity: usize| widths.iter().skip(parity).step_by(2).sum::<f64>();
     // 123 neurons on the smaller side take 1.5 ms, 522 take 15
     let eigenvalues = 1.5e-3 * (side(0).min(side(1)) / 123.0).powf(1.6);
-    let weights: f64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    let weights = architecture.weight_count() as f64;
     let tags = settings.tags.get() as f64;
     on(settings.eigen_penalty.into(), eigenvalues)
+        + on(settings.l4.into(), weights * STEP_WEIGHT)
         + on(settings.loop_penalty.into(), of_products(loops))
         + on(settings.soft_ncut.into(), 6.0 * 2.0 * tags * weights / FLOPS)
         + on(settings.soft_modularity.into(), 6.0 * 2.0 * tags * weights / FLOPS)
@@ -213,6 +253,26 @@ mod tests {
         assert!((15.0..50.0).contains(&lesions), "{lesions}");
         let steps = modelled(&settings(&[("epochs", json!("9380it"))]));
         assert_eq!(steps.train, cost.train);
+    }
+
+    /// A step of the second seed's network took 119 ms without a penalty and 150 with its own, on one thread of a busy machine; the
+    /// process 450 to 510 MB.
+    #[test]
+    fn convolutions_are_modelled() {
+        let airg = [
+            ("model", json!("airg-cnn")),
+            ("n_train", json!(55_000)),
+            ("batch_size", json!(100)),
+            ("epochs", json!("1000it")),
+            ("pruning_epochs", json!(0)),
+        ];
+        let cost = modelled(&settings(&airg));
+        assert!((100.0..140.0).contains(&cost.train) && (4e8..6e8).contains(&cost.memory), "{cost:?}");
+        let penalties = [("l4", json!(0.05)), ("loop_penalty", json!(5e-4))];
+        let with = modelled(&settings(&[&airg[..], &penalties].concat()));
+        assert!((5.0..40.0).contains(&(with.train - cost.train)), "{with:?}");
+        let all = modelled(&settings(&[&airg[..], &[("graph_layers", json!("all"))]].concat()));
+        assert!(all.measure > 2.0 * cost.measure && all.train == cost.train, "{all:?}");
     }
 
     /// Runs that are done scale the estimate, whatever it was.

@@ -42,9 +42,9 @@ pub struct EndState {
 
 /// What is to be measured of a network, and where its shuffles are kept.
 fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
-    let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
+    let Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
     let network = directory.network(state);
-    let (graph, model) = read_network(&network)?;
+    let (graph, model) = read_network(&network, *graph_layers)?;
     let params = MeasureParams {
         cluster: ClusterParams {
             k: clusters.get(),
@@ -108,7 +108,8 @@ fn silenced(
 ) -> Result<Option<Lesions>, RunError> {
     let random_sets = run.settings().lesions.get();
     observer.lesions(run, state, random_sets);
-    let network = load_network(&directory.network(state), context.device)?;
+    let architecture = run.settings().architecture().map_err(RunError::Fault)?;
+    let network = load_network(&directory.network(state), architecture, context.device)?;
     let dataset = context.dataset(run.settings().dataset.as_str())?;
     let test = Examples::new(&dataset.test, dataset.test.len(), context.device);
     let done = || if context.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };

@@ -8,8 +8,11 @@ use super::networks;
 use super::settings::Settings;
 use super::stop::Stop;
 use super::store::{RunDirectory, seed};
+use super::types::Model;
 use crate::data::{self, Dataset, Task};
+use crate::graph::GraphLayers;
 use crate::measure::MeasureError;
+use crate::nn::Architecture;
 use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
@@ -164,7 +167,8 @@ impl Context {
 pub const MOST_WEIGHTS: usize = 1_000_000_000;
 
 /// Finds what would make runs fail before the first one starts: an output directory that cannot be made, a data set that
-/// is not there, more examples than it has, a network beyond [`MOST_WEIGHTS`], pruning that would have to grow weights
+/// is not there, more examples than it has, a network beyond [`MOST_WEIGHTS`], settings that its kind of network does not
+/// have, pruning that would have to grow weights
 /// back, more clusters than the network has nodes.
 ///
 /// # Errors
@@ -180,12 +184,18 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
             return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));
         }
-        let widths: Vec<usize> = std::iter::once(dataset.inputs())
-            .chain(run.settings().hidden.iter().map(|width| width.get()))
-            .chain([dataset.outputs()])
-            .collect();
-        let nodes: usize = widths.iter().sum();
-        let weights: usize = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
+        if run.settings().model != Model::Mlp
+            && let Some((setting, problem, remedy)) = unfit(run.settings())
+        {
+            return Err(InputError::new(place(setting), problem, remedy));
+        }
+        let architecture = run.settings().architecture().map_err(|problem| {
+            let remedy = "name a data set with larger images, or another model";
+            InputError::new(place("dataset"), format!("{}: {problem}", dataset.name), remedy)
+        })?;
+        let widths = architecture.channels();
+        let nodes = graph_nodes(&architecture, run.settings().graph_layers);
+        let weights = architecture.weight_count();
         if weights > MOST_WEIGHTS {
             let problem = format!("a network of {weights} weights");
             return Err(InputError::new(place("hidden"), problem, format!("stay below {MOST_WEIGHTS}")));
@@ -206,11 +216,44 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
             return Err(InputError::new(place("eigen_penalty_count"), problem, format!("use at most {}", least - 1)));
         }
         if run.settings().clusters.get() >= nodes {
-            let problem = format!("{} clusters of a network of {nodes} neurons", run.settings().clusters.get());
+            let unit = if architecture.is_dense() { "neurons" } else { "nodes" };
+            let problem = format!("{} clusters of a network of {nodes} {unit}", run.settings().clusters.get());
             return Err(InputError::new(place("clusters"), problem, format!("use at most {}", nodes - 1)));
         }
     }
     Ok(())
+}
+
+/// A setting that convolutional networks do not have, with the problem and its remedy.
+fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static str)> {
+    let defaults = Settings::default();
+    let dropout = f64::from(settings.dropout) > 0.0;
+    [
+        (
+            settings.hidden != defaults.hidden,
+            ("hidden", "this model has layers of its own", "leave it out, or train an mlp"),
+        ),
+        (dropout, ("dropout", "this model has no dropout", "leave it out, or train an mlp")),
+        (
+            settings.l2_convention != defaults.l2_convention,
+            ("l2_convention", "the authors' code has Σ|w| in MLPs alone", "leave it out"),
+        ),
+        (
+            settings.lesions.get() > 0,
+            ("lesions", "neurons of MLPs alone are silenced in this version", "leave it out, or train an mlp"),
+        ),
+    ]
+    .into_iter()
+    .find_map(|(is_set, fault)| is_set.then_some(fault))
+}
+
+/// Nodes of the graph that is measured.
+pub(super) fn graph_nodes(architecture: &Architecture, layers: GraphLayers) -> usize {
+    let channels = architecture.channels();
+    if architecture.is_dense() || layers == GraphLayers::All {
+        return channels.iter().sum();
+    }
+    channels[1..].iter().zip(architecture.are_convolutions()).filter(|(_, is)| *is).map(|(channels, _)| channels).sum()
 }
 
 /// What became of a run that was asked for.

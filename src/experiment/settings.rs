@@ -1,16 +1,19 @@
 //! The settings of a run: names, types, ranges and defaults, in one list.
 
 use super::types::{
-    DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, Schema, SolverName, Starts, Whole,
+    DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, PositiveNumber, Schema, SolverName,
+    Starts, Whole,
 };
 use crate::data;
+use crate::graph::GraphLayers;
 use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
 use crate::nn::tags::TagSizes;
+use crate::nn::{Architecture, Preset};
 use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::{Decay, L2Convention};
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
-use crate::penalty::{LoopPenalty, PenaltyParams};
+use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyParams};
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
 use crate::train::learning_rate::LearningRateSchedule;
@@ -81,9 +84,9 @@ macro_rules! settings {
 settings! {
     /// Data set to train on.
     dataset: DatasetName = DatasetName("mnist".into()),
-    /// Kind of network.
+    /// Kind of network: `mlp`, or `airg-cnn`, the second seed's two convolutions and two dense layers.
     model: Model = Model::Mlp,
-    /// Widths of the hidden layers.
+    /// Widths of the hidden layers of an `mlp`.
     hidden: Vec<Positive> = vec![Positive(256); 4],
     /// Probability of dropping a hidden unit, in `[0, 1)`.
     dropout: Fraction = Fraction(0.0),
@@ -108,6 +111,9 @@ settings! {
     /// Where the square root of the counts is taken: `none`, `of-sum` or `per-pair`; not of `loops-normalised`, `trace-s4` and
     /// `volume-modules`.
     loop_penalty_root: Root = Root::OfSum,
+    /// What becomes of a chain of layers where images are flattened: the seed's counts stop there (`cut`), or the dense layer's weights
+    /// are summed over each channel's pixels (`fold`); `loops-normalised`, `trace-s4` and `volume-modules` always do so.
+    loop_penalty_flatten: LoopFlatten = LoopFlatten::Cut,
     /// The count that is aimed at; none if the more the better.
     loop_penalty_target: Option<NonNegative> = None,
     /// Weight of the share of |w| that joins neurons of different tags, in the loss.
@@ -159,8 +165,12 @@ settings! {
     learning_rate: NonNegative = NonNegative(1e-3),
     /// What becomes of it over each phase: `constant`, or `cosine`, down to 0.
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule::Constant,
+    /// What Adam adds to the root of its second moment; TensorFlow's is 1e-8.
+    adam_epsilon: PositiveNumber = PositiveNumber(1e-7),
     /// Number of training examples, the first ones; all if not given.
     n_train: Option<Positive> = None,
+    /// Which layers of a convolutional network are in its graph: `convolutions`, or `all`, dense ones and the image too.
+    graph_layers: GraphLayers = GraphLayers::Convolutions,
     /// Clusters k of a measurement.
     clusters: Positive = Positive(12),
     /// Shuffles of a measurement; 0 for none.
@@ -192,8 +202,9 @@ impl Settings {
 
     /// The same training with every setting of the measurement at its default: what identifies a network.
     pub fn training_only(&self) -> Settings {
-        let Settings { clusters, shuffles, null_model, restarts, solver, lesions, .. } = Settings::default();
-        Settings { clusters, shuffles, null_model, restarts, solver, lesions, ..self.clone() }
+        let Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, lesions, .. } =
+            Settings::default();
+        Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, lesions, ..self.clone() }
     }
 
     /// Steps of the optimiser in both phases; `None` if there is no such data set.
@@ -205,14 +216,34 @@ impl Settings {
         Some(phase(self.epochs).saturating_add(phase(self.pruning_epochs)))
     }
 
+    /// Which network.
+    pub fn preset(&self) -> Preset {
+        match self.model {
+            Model::Mlp => Preset::Mlp { hidden: self.hidden.iter().map(|width| width.get()).collect() },
+            Model::AirgCnn => Preset::AirgCnn,
+        }
+    }
+
+    /// The network for the data set.
+    ///
+    /// # Errors
+    ///
+    /// There is no such data set, or its images are too small.
+    pub fn architecture(&self) -> Result<Architecture, String> {
+        let dataset = data::describe(self.dataset.as_str()).map_err(|error| error.to_string())?;
+        let image = [dataset.channels, dataset.height, dataset.width];
+        self.preset().architecture(image, dataset.outputs()).map_err(|error| error.to_string())
+    }
+
     /// What the trainer is given.
     pub fn train_params(&self, seed: u64) -> TrainParams {
         TrainParams {
-            hidden: self.hidden.iter().map(|width| width.get()).collect(),
+            network: self.preset(),
             epochs: self.epochs.get(),
             pruning_epochs: self.pruning_epochs.get(),
             batch_size: self.batch_size.get(),
             learning_rate: self.learning_rate.into(),
+            adam_epsilon: self.adam_epsilon.into(),
             dropout: self.dropout.into(),
             penalties: PenaltyParams {
                 decay: Decay {
@@ -227,6 +258,7 @@ impl Settings {
                 loops: self.loop_penalty.into(),
                 loop_penalty: self.loop_penalty_kind,
                 loop_root: self.loop_penalty_root,
+                loop_flatten: self.loop_penalty_flatten,
                 loop_target: self.loop_penalty_target.map(f64::from),
                 block_share: self.block_share.into(),
                 block_share_pruning: self.block_share_pruning.unwrap_or(self.block_share).into(),
@@ -266,10 +298,11 @@ mod tests {
     #[test]
     fn defaults_are_the_papers() {
         let params = Settings::default().train_params(0);
-        assert_eq!(params.hidden, [256; 4]);
+        assert_eq!(params.network, Preset::Mlp { hidden: vec![256; 4] });
         let twenty = Length::Epochs(20);
         assert_eq!((params.epochs, params.pruning_epochs, params.batch_size), (twenty, twenty, 128));
         assert_eq!((params.learning_rate, params.dropout, params.penalties.eigenvalues), (1e-3, 0.0, 0.0));
+        assert_eq!(params.adam_epsilon, 1e-7);
         let Decay { l1, l2, l4, .. } = params.penalties.decay;
         assert_eq!([l1, l2, l4], [0.0; 3]);
         assert_eq!(
@@ -314,6 +347,7 @@ mod tests {
             ("epochs", json!(9223372036854775808u64), "9223372036854775808 is not"),
             ("restarts", json!(70000), "70000 is not a whole number from 1 to 65535"),
             ("dropout", json!("0.5"), "expected a number"),
+            ("adam_epsilon", json!(0), "0 is not a finite number above 0"),
             ("hidden", json!([256, 0]), "0 is not a whole number"),
         ] {
             let error = read(name, given.clone()).expect_err(&format!("{name}: {given}"));

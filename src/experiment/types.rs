@@ -1,13 +1,14 @@
 //! What values settings may have: types that check their range while they are read, and say it as JSON Schema.
 
 use crate::data;
+use crate::graph::GraphLayers;
 use crate::nn::clusterable_init::TaggedLayers;
 use crate::nn::tags::TagSizes;
-use crate::penalty::LoopPenalty;
 use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::L2Convention;
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
+use crate::penalty::{LoopFlatten, LoopPenalty};
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
 use crate::train::learning_rate::LearningRateSchedule;
@@ -103,6 +104,12 @@ checked_number!(
     /// A finite number that is at least 0.
     NonNegative, "a finite number of at least 0", |x| x >= 0.0 && x.is_finite(),
     {"type": "number", "minimum": 0}
+);
+
+checked_number!(
+    /// A finite number above 0.
+    PositiveNumber, "a finite number above 0", |x| x > 0.0 && x.is_finite(),
+    {"type": "number", "exclusiveMinimum": 0}
 );
 
 /// Whole numbers whose range is checked while they are read.
@@ -310,12 +317,14 @@ impl DatasetName {
     }
 }
 
-/// The kind of network.
+/// The kind of network: one of [`Preset`](crate::nn::Preset).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
     /// Dense layers with ReLU between them.
     Mlp,
+    /// Two convolutions and two dense layers: the second seed's.
+    AirgCnn,
 }
 
 /// Solvers as a grid file names them.
@@ -373,6 +382,18 @@ impl Schema for Root {
     }
 }
 
+impl Schema for LoopFlatten {
+    fn schema() -> Value {
+        words(&["cut", "fold"])
+    }
+}
+
+impl Schema for GraphLayers {
+    fn schema() -> Value {
+        words(&["convolutions", "all"])
+    }
+}
+
 impl Schema for Layers {
     fn schema() -> Value {
         words(&["all", "hidden"])
@@ -405,7 +426,7 @@ impl Schema for TaggedLayers {
 
 impl Schema for Model {
     fn schema() -> Value {
-        words(&["mlp"])
+        words(&["mlp", "airg-cnn"])
     }
 }
 

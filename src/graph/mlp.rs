@@ -18,9 +18,14 @@ pub fn mlp_graph(layers: Vec<(String, Array2<f64>)>) -> NeuronGraph {
     for (source, (name, weight)) in layers.into_iter().enumerate() {
         assert_eq!(weight.nrows(), node_sets[source].size, "layer {name} does not take what the layer before it gives");
         node_sets.push(NodeSet { name, size: weight.ncols() });
-        blocks.push(Block { source, target: source + 1, weights: absolute(&weight) });
+        blocks.push(block(source, source + 1, &weight));
     }
     NeuronGraph { node_sets, blocks }
+}
+
+/// The edges `|weight|`, `(size of source, size of target)`.
+pub(super) fn block(source: usize, target: usize, weight: &Array2<f64>) -> Block {
+    Block { source, target, weights: absolute(weight) }
 }
 
 fn absolute(weight: &Array2<f64>) -> Csr {

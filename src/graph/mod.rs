@@ -1,12 +1,14 @@
-//! The graph of a network: neurons are nodes, absolute weights are edges.
+//! The graph of a network: neurons, or channels, are nodes, absolute weights are edges.
 //!
 //! A graph keeps the *blocks* it is made of (which node set, which matrix), because null models permute within a block,
 //! solvers use the layered structure, and pictures show it. The adjacency matrix is a view of the blocks.
 
+mod channels;
 pub mod components;
 pub mod file;
 mod mlp;
 
+pub use channels::{GraphLayers, NamedWeight, channel_graph};
 pub use mlp::mlp_graph;
 use sprs::CsMatI;
 use std::collections::BTreeMap;

@@ -121,7 +121,7 @@ fn size(entry: &TensorEntry) -> String {
 }
 
 /// Compares names with runs of digits as numbers; ties, as of `1` and `01`, go by the plain order.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(super) fn natural(a: &str, b: &str) -> Ordering {
     let (a_parts, b_parts) = (parts(a), parts(b));
     for (x, y) in a_parts.iter().zip(&b_parts) {
         let digits = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
@@ -152,13 +152,13 @@ fn parts(name: &str) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::fixtures::open;
     use ndarray::{arr2, s};
 
-    /// A safetensors file with these matrices in this order, elements 0, 1, 2, ….
-    fn file(tensors: &[(&str, &[usize])]) -> TensorFile {
+    /// A safetensors file with these tensors in this order, elements 0, 1, 2, ….
+    pub fn file(tensors: &[(&str, &[usize])]) -> TensorFile {
         let (mut header, mut end) = (String::new(), 0);
         for (name, shape) in tensors {
             let from = end;

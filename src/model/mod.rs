@@ -4,6 +4,7 @@
 //! length before memory is taken for them, and no code in a file is ever run.
 
 mod archive;
+mod convolutional_chain;
 mod dense_chain;
 mod dtype;
 mod heap;
@@ -25,6 +26,7 @@ use ndarray::{ArrayD, IxDyn};
 use sha2::{Digest, Sha256};
 
 pub(crate) use archive::Archive;
+pub use convolutional_chain::{convolutional_chain, is_convolutional};
 pub use dense_chain::{DenseLayer, dense_chain};
 pub use dtype::Dtype;
 pub(crate) use npy::NpyHeader;

@@ -1,5 +1,6 @@
 //! Clusterable initialisation: weights between neurons of one tag start larger, all others smaller.
 
+use super::channels::{by_channel, over_positions};
 use super::tags::Tags;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -38,7 +39,8 @@ pub struct ClusterableInit {
 
 /// Multiplies each weight between neurons of one tag by 1 + (1 − β)(c − 1), every other by β, in place.
 ///
-/// The mean of |w| is kept in expectation over the c tags. `weights` are `(d_out, d_in)`; β is in `(0, 1]`, the paper's
+/// The mean of |w| is kept in expectation over the c tags. `weights` are `(d_out, d_in)`, or several between two neurons or channels
+/// ([`super::channels`]), all of which are multiplied alike; β is in `(0, 1]`, the paper's
 /// for MLPs is 0.6 with c = 10, so that weights within a tag grow by 4.6.
 ///
 /// # References
@@ -56,7 +58,9 @@ pub fn clusterable_init(weights: &mut [Tensor], tags: &Tags, ClusterableInit { l
         for (layer, weight) in weights.iter_mut().enumerate().filter(|(layer, _)| layers.contains(*layer, count)) {
             let of = tags.tensors(weight.device());
             let same = of[layer + 1].unsqueeze(1).eq_tensor(&of[layer].unsqueeze(0)).to_kind(Kind::Float);
-            let _ = weight.detach().g_mul_(&(same * (within - beta) + beta));
+            let factor = same * (within - beta) + beta;
+            let shape = weight.size();
+            let _ = by_channel(&weight.detach(), tags.of[layer].len()).g_mul_(&over_positions(&factor, &shape));
         }
     });
 }

@@ -1,5 +1,6 @@
 //! The share of the weight that crosses between groups of neurons chosen beforehand.
 
+use crate::nn::channels::over_positions;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -63,8 +64,8 @@ pub struct BlockShare {
 #[derive(Debug)]
 struct Blocks {
     layer: usize,
-    /// `(d_out, d_in)`.
-    shape: [i64; 2],
+    /// Of the weight.
+    shape: Vec<i64>,
     /// Where the entries are whose tags are equal, row by row, i64.
     inside: Tensor,
 }
@@ -78,14 +79,23 @@ struct Share {
 
 impl BlockShare {
     /// `tags` are one tensor for each node set, the input's first, `(n,)`, i64; any values, equal ones belong together.
-    pub fn new(tags: &[Tensor], layers: Layers, power: Power, total: Total, device: Device) -> Self {
+    /// `shapes` are those of the weights, `(d_out, d_in)`, or with several between two neurons or channels
+    /// ([`crate::nn::channels`]), each of which counts.
+    pub fn new(
+        tags: &[Tensor],
+        shapes: &[Vec<i64>],
+        layers: Layers,
+        power: Power,
+        total: Total,
+        device: Device,
+    ) -> Self {
         let last = tags.len().saturating_sub(2);
-        let looked_at = (tags.windows(2).enumerate())
+        let looked_at = (tags.windows(2).zip(shapes).enumerate())
             .filter(|(layer, _)| layers == Layers::All || (*layer > 0 && *layer < last))
-            .map(|(layer, pair)| {
+            .map(|(layer, (pair, shape))| {
                 let equal = pair[1].to_device(device).unsqueeze(1).eq_tensor(&pair[0].to_device(device).unsqueeze(0));
-                let shape = [pair[1].size()[0], pair[0].size()[0]];
-                Blocks { layer, shape, inside: equal.flatten(0, -1).nonzero().flatten(0, -1) }
+                let inside = over_positions(&equal, shape).flatten(0, -1).nonzero().flatten(0, -1);
+                Blocks { layer, shape: shape.clone(), inside }
             })
             .collect();
         Self { looked_at, power, total }
@@ -177,6 +187,10 @@ mod tests {
         TAGS.iter().map(|tags| Tensor::from_slice(tags)).collect()
     }
 
+    fn shapes(weights: &[Tensor]) -> Vec<Vec<i64>> {
+        weights.iter().map(Tensor::size).collect()
+    }
+
     #[test]
     fn is_the_share_of_the_sum_over_pairs() {
         for (case, weights) in cases().iter().enumerate().filter(|(case, _)| *case != 3) {
@@ -193,7 +207,7 @@ mod tests {
                         }
                         shares.push(if total > 0.0 { 1.0 - inside / total } else { 0.0 });
                     }
-                    let share = BlockShare::new(&tags(), layers, power, Total::Variable, Device::Cpu);
+                    let share = BlockShare::new(&tags(), &shapes(weights), layers, power, Total::Variable, Device::Cpu);
                     let what = format!("case {case}, {layers:?}, {power:?}");
                     assert_close(&share.penalty(weights), shares.iter().sum::<f64>() / shares.len() as f64, &what);
                     assert_gradient(|w| share.penalty(w), weights, &what);
@@ -217,7 +231,8 @@ mod tests {
     #[test]
     fn a_constant_total_leaves_weights_inside_alone() {
         let weights = &cases()[0];
-        let share = BlockShare::new(&tags(), Layers::All, Power::Absolute, Total::Constant, Device::Cpu);
+        let share =
+            BlockShare::new(&tags(), &shapes(weights), Layers::All, Power::Absolute, Total::Constant, Device::Cpu);
         let gradients: Vec<Tensor> = weights.iter().map(Tensor::zeros_like).collect();
         share.add_gradients(weights, &gradients.iter().collect::<Vec<_>>(), 3.0);
         for (layer, (w, gradient)) in arrays(weights).iter().zip(arrays(&gradients)).enumerate() {
@@ -232,7 +247,10 @@ mod tests {
 
     #[test]
     fn no_hidden_matrix_no_penalty() {
-        let share = BlockShare::new(&tags()[..3], Layers::Hidden, Power::Absolute, Total::Variable, Device::Cpu);
+        let share = {
+            let shapes = shapes(&chain(&[5, 4, 6], 0));
+            BlockShare::new(&tags()[..3], &shapes, Layers::Hidden, Power::Absolute, Total::Variable, Device::Cpu)
+        };
         assert_eq!(share.penalty(&chain(&[5, 4, 6], 0)).double_value(&[]), 0.0);
     }
 }

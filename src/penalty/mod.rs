@@ -1,7 +1,7 @@
 //! Penalties on the weights of a chain of layers that make, or are said to make, a network clusterable.
 //!
 //! Pure functions of tensors: `weights` are one tensor a layer, `(d_out, d_in)` as PyTorch has them, of any float kind and on
-//! any device; the value is a scalar that is differentiable with respect to them. What a loss does with it (coefficient,
+//! any device, but where a file says that a convolution's may be given too; the value is a scalar that is differentiable with respect to them. What a loss does with it (coefficient,
 //! sign, when) is the caller's. `W` `(n, h)` and `V` `(h, m)` are consecutive layers as `(d_in, d_out)`, `A` is the graph of the
 //! whole chain with `|W|` for edges, `d` its degrees, `S = D^-1/2 A D^-1/2`, `P_l` its blocks.
 //!
@@ -36,4 +36,4 @@ pub mod loops;
 pub mod soft_partition;
 mod sum;
 
-pub use sum::{LoopPenalty, Penalties, PenaltyParams};
+pub use sum::{LoopFlatten, LoopPenalty, Penalties, PenaltyParams};

@@ -4,7 +4,9 @@ use tch::{Kind, Tensor};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
-const EPSILON: f64 = 1e-7;
+/// Keras's ε.
+#[cfg(test)]
+pub(super) const EPSILON: f64 = 1e-7;
 
 /// First and second moments of each parameter.
 ///
@@ -13,25 +15,26 @@ const EPSILON: f64 = 1e-7;
 /// w ← w − α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
 /// ```
 ///
-/// β₁ = 0.9, β₂ = 0.999, ε = 1e-7.
+/// β₁ = 0.9, β₂ = 0.999.
 ///
 /// # References
 ///
-/// * D. Kingma, J. Ba (2015), *Adam: a method for stochastic optimization*, the form at the end of section 2, with the
-///   ε of Keras, which the paper uses. PyTorch's ε stands inside the bias correction.
+/// * D. Kingma, J. Ba (2015), *Adam: a method for stochastic optimization*, the form at the end of section 2, as in Keras
+///   and TensorFlow, whose ε are 1e-7 and 1e-8. PyTorch's ε stands inside the bias correction.
 #[derive(Debug)]
 pub struct Adam {
     pub(super) learning_rate: f64,
+    epsilon: f64,
     pub(super) steps: i32,
     pub(super) first: Vec<Tensor>,
     pub(super) second: Vec<Tensor>,
 }
 
 impl Adam {
-    /// Zero moments.
-    pub fn new(parameters: &[&Tensor], learning_rate: f64) -> Self {
+    /// Zero moments; `epsilon` is above 0.
+    pub fn new(parameters: &[&Tensor], learning_rate: f64, epsilon: f64) -> Self {
         let zeros = || parameters.iter().map(|p| p.detach().zeros_like()).collect();
-        Self { learning_rate, steps: 0, first: zeros(), second: zeros() }
+        Self { learning_rate, epsilon, steps: 0, first: zeros(), second: zeros() }
     }
 
     /// Moves `parameters` by one step along `gradients`, in place.
@@ -46,7 +49,7 @@ impl Adam {
                 let _ = v.lerp_(&g.square(), 1.0 - BETA_2);
                 // −(√v + ε) / rate, so that one division and addition remain
                 let mut denominator = v.sqrt();
-                let _ = denominator.g_add_scalar_(EPSILON).g_mul_scalar_(-1.0 / rate);
+                let _ = denominator.g_add_scalar_(self.epsilon).g_mul_scalar_(-1.0 / rate);
                 let _ = parameter.detach().addcdiv_(m, &denominator);
             }
         });
@@ -62,7 +65,7 @@ mod tests {
     #[test]
     fn follows_the_recurrence() {
         let parameter = Tensor::from_slice(&[1.0f32, -2.0]).set_requires_grad(true);
-        let mut adam = Adam::new(&[&parameter], 0.01);
+        let mut adam = Adam::new(&[&parameter], 0.01, EPSILON);
         let (mut w, mut m, mut v) = ([1.0f64, -2.0], [0.0f64; 2], [0.0f64; 2]);
         for t in 1..=5 {
             let g = [0.3 * t as f64, -1.0 / t as f64];

@@ -5,11 +5,12 @@
 //!
 //! | tensor | shape | there |
 //! |---|---|---|
-//! | `layers.L.weight`, `layers.L.bias` | `(d_out, d_in)`, `(d_out,)` | always; f32 |
+//! | `layers.L.weight` | `(d_out, d_in)` or `(d_out, channels, kernel, kernel)` | always; f32 |
+//! | `layers.L.bias` | `(d_out,)` | always; f32 |
 //! | `partition.L.logits` | `(neurons, tags)` | with a learned partition; f32 |
 //! | `first.…`, `second.…` of each of those: Adam's moments | the same | always; f32 |
 //! | `penalty.eigenvectors` | `(neurons of a side, 4)` | where a penalty starts from those of the last step; f64 |
-//! | `mask.L` | `(d_out, d_in)` | once pruning has begun; f32 |
+//! | `mask.L` | as the weight | once pruning has begun; f32 |
 //! | `epoch.loss_sum`, `epoch.right` | `()` | amid an epoch; f64 |
 //! | `records`: loss, accuracy, test loss, test accuracy, sparsity | `(epochs done, 5)` | always; f64 |
 //!
@@ -18,7 +19,7 @@
 use super::adam::Adam;
 use super::prune::Masks;
 use super::{Epoch, EpochRecord, Trainer};
-use crate::nn::Mlp;
+use crate::nn::{Architecture, Network};
 use crate::penalty::Penalties;
 use crate::{InputError, aside};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -83,7 +84,7 @@ fn dtype(kind: Kind) -> Dtype {
 
 /// The state's tensors, sharing its memory, and their names.
 fn named(
-    network: &Mlp,
+    network: &Network,
     penalties: &Penalties,
     adam: &Adam,
     masks: Option<&Masks>,
@@ -121,36 +122,28 @@ fn row(record: &EpochRecord) -> [f64; 5] {
 ///
 /// # Errors
 ///
-/// The file cannot be read, is damaged, or holds anything but such a network: f32, layers that chain, each with its bias.
-pub fn load_network(path: &Path, device: Device) -> Result<Mlp, InputError> {
+/// The file cannot be read, is damaged, or holds anything but a network of this architecture, in f32.
+pub fn load_network(path: &Path, architecture: Architecture, device: Device) -> Result<Network, InputError> {
     let bad = |problem: String| InputError::new(path.display(), problem, "train the network again");
     let bytes = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("is damaged: {e}")))?;
-    let read = |name: &str| -> Result<Tensor, InputError> {
+    let read = |(name, shape): (&String, Vec<i64>)| -> Result<Tensor, InputError> {
         let view = file.tensor(name).map_err(|_| bad(format!("has no '{name}'")))?;
         if view.dtype() != Dtype::F32 {
             return Err(bad(format!("has '{name}' as {:?}, not as F32", view.dtype())));
         }
-        let shape: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
+        let found: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
+        if found != shape {
+            return Err(bad(format!("has '{name}' of shape {found:?}, not {shape:?}")));
+        }
         let tensor = Tensor::f_from_data_size(view.data(), &shape, Kind::Float);
         Ok(tensor.map_err(|e| bad(format!("'{name}': {e}")))?.to_device(device).set_requires_grad(true))
     };
-    let mut network = Mlp { weights: Vec::new(), biases: Vec::new() };
-    let layers = file.len() / 2;
-    for layer in 0..layers.max(1) {
-        let [weight, bias] = ["weight", "bias"].map(|part| read(&format!("layers.{layer}.{part}")));
-        let (weight, bias) = (weight?, bias?);
-        let (shape, before) = (weight.size(), network.biases.last().map(|bias: &Tensor| bias.size()[0]));
-        if shape.len() != 2 || bias.size() != [shape[0]] || before.is_some_and(|width| width != shape[1]) {
-            let problem = format!("has a layer {layer} of weight {shape:?} and bias {:?}", bias.size());
-            return Err(bad(format!("{problem}, which does not chain")));
-        }
-        network.weights.push(weight);
-        network.biases.push(bias);
-    }
-    match file.len() == 2 * layers {
-        true => Ok(network),
-        false => Err(bad(format!("has {} tensors, not two a layer", file.len()))),
+    let names = architecture.parameter_names();
+    let parameters = names.iter().zip(architecture.parameter_shapes()).map(read).collect::<Result<Vec<_>, _>>()?;
+    match file.len() == names.len() {
+        true => Ok(Network::of_parameters(architecture, parameters)),
+        false => Err(bad(format!("has {} tensors, not the {} of its network", file.len(), names.len()))),
     }
 }
 
@@ -231,8 +224,8 @@ impl Trainer {
         let place = self.phases.at(steps_done);
         let pruning_begun = steps_done > self.phases.unpruned;
         let adam_steps = if pruning_begun { steps_done - self.phases.unpruned } else { steps_done };
-        let penalties = Penalties::new(self.params.penalties.clone(), &self.tags, self.device);
-        let mut adam = Adam::new(&super::parameters(&self.network, &penalties), self.params.learning_rate);
+        let penalties = super::penalties(&self.params, &self.tags, &self.network, self.device);
+        let mut adam = super::adam(&self.params, &self.network, &penalties);
         adam.steps = i32::try_from(adam_steps).unwrap_or(i32::MAX);
         let masks = pruning_begun.then(|| Masks::new(&self.network.weights));
         let epoch = (place.step > 0).then(|| self.begin_epoch(place.epochs_done));
@@ -275,7 +268,7 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::super::length::Length::{self, Epochs, Steps};
-    use super::super::tests::{bits, finish, small};
+    use super::super::tests::{airg, bits, finish, small};
     use super::*;
     use safetensors::tensor::View;
     use std::borrow::Cow;
@@ -345,6 +338,32 @@ mod tests {
         }
     }
 
+    /// The second seed's network, amid pruning, with all penalties: what a checkpoint holds is the whole state.
+    #[test]
+    fn a_convolutional_run_goes_on_with_the_same_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, saved] = ["checkpoint", "network"].map(|name| folder.path().join(name));
+        let start = || airg(Steps(1), Steps(3));
+        let (mut whole, mut stopped) = (start(), start());
+        let mut records: Vec<EpochRecord> = (0..3).filter_map(|_| whole.step()).collect();
+        whole.save_checkpoint(&path, &records, 0.0).unwrap();
+        let mut again = stopped.load_checkpoint(&path).unwrap().records;
+        records.extend(finish(&mut whole));
+        again.extend(finish(&mut stopped));
+        assert_eq!((again.len(), &again), (3, &records));
+        assert_eq!(bits(&stopped), bits(&whole));
+        assert!((records[2].sparsity - 0.9).abs() < 1e-3 && records[2].loss.is_finite(), "{records:?}");
+
+        whole.save_network(&saved).unwrap();
+        let read = load_network(&saved, whole.network.architecture().clone(), Device::Cpu).unwrap();
+        assert!(whole.network.parameters().into_iter().zip(read.parameters()).all(|(a, b)| a.equal(b)));
+        let graph = crate::measure::read_network(&saved, crate::graph::GraphLayers::All).unwrap().0;
+        for (block, (name, matrix)) in graph.blocks.iter().zip(whole.network.weight_matrices()) {
+            let off = block.weights.to_dense() - matrix.mapv(f64::abs);
+            assert!(off.iter().all(|x| x.abs() < 1e-12), "{name}");
+        }
+    }
+
     #[test]
     fn a_network_reads_back_with_its_biases_and_faults_are_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -352,29 +371,30 @@ mod tests {
         let mut trainer = start([Epochs(1), Epochs(0), Steps(3)]);
         finish(&mut trainer);
         trainer.save_network(&path).unwrap();
-        let network = load_network(&path, Device::Cpu).unwrap();
+        let load = || load_network(&path, trainer.network.architecture().clone(), Device::Cpu);
+        let network = load().unwrap();
         let pairs = trainer.network.parameters().into_iter().zip(network.parameters());
         assert_eq!(pairs.map(|(a, b)| assert!(a.equal(b))).count(), 4);
 
         let tensor = |shape: &[i64], kind| Tensor::zeros(shape, (kind, Device::Cpu));
         for (tensors, problem) in [
-            (vec![("layers.0.weight", tensor(&[2, 3], Kind::Float))], "has no 'layers.0.bias'"),
+            (vec![("layers.0.weight", tensor(&[24, 784], Kind::Float))], "has no 'layers.0.bias'"),
             (
-                vec![("layers.0.weight", tensor(&[2, 3], Kind::Float)), ("layers.0.bias", tensor(&[3], Kind::Float))],
-                "layer 0 of weight [2, 3] and bias [3], which does not chain",
+                vec![
+                    ("layers.0.weight", tensor(&[24, 784], Kind::Float)),
+                    ("layers.0.bias", tensor(&[3], Kind::Float)),
+                ],
+                "has 'layers.0.bias' of shape [3], not [24]",
             ),
-            (
-                vec![("layers.0.weight", tensor(&[2, 3], Kind::Double)), ("layers.0.bias", tensor(&[2], Kind::Float))],
-                "as F64, not as F32",
-            ),
+            (vec![("layers.0.weight", tensor(&[24, 784], Kind::Double))], "as F64, not as F32"),
         ] {
             let tensors: Vec<_> = tensors.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
             write(&path, &tensors, HashMap::new()).unwrap();
-            let error = load_network(&path, Device::Cpu).unwrap_err().to_string();
+            let error = load().unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
         }
         std::fs::write(&path, "{").unwrap();
-        assert!(load_network(&path, Device::Cpu).unwrap_err().to_string().contains("is damaged"));
+        assert!(load().unwrap_err().to_string().contains("is damaged"));
     }
 
     /// A loss that is no number is no obstacle.

@@ -16,7 +16,7 @@ pub mod prune;
 use crate::data::{Dataset, Inputs, Split, Targets};
 use crate::nn::clusterable_init::{ClusterableInit, clusterable_init};
 use crate::nn::tags::{TagSizes, Tags};
-use crate::nn::{DropoutMasks, Mlp};
+use crate::nn::{DropoutMasks, Network, Preset};
 use crate::penalty::{Penalties, PenaltyParams};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
@@ -34,8 +34,8 @@ use tch::{Device, Kind, Tensor};
 /// begins a fresh epoch, with a data order of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainParams {
-    /// Widths of the hidden layers.
-    pub hidden: Vec<usize>,
+    /// Which network.
+    pub network: Preset,
     /// The phase before pruning.
     pub epochs: Length,
     /// The phase with pruning, after that.
@@ -46,6 +46,8 @@ pub struct TrainParams {
     pub learning_rate: f64,
     /// What becomes of it over the phase.
     pub learning_rate_schedule: LearningRateSchedule,
+    /// What Adam adds to the root of its second moment, above 0.
+    pub adam_epsilon: f64,
     /// Probability of dropping a hidden unit, in `[0, 1)`.
     pub dropout: f64,
     /// What is added to the loss.
@@ -155,7 +157,7 @@ pub struct Trainer {
     train: Examples,
     test: Examples,
     tags: Tags,
-    network: Mlp,
+    network: Network,
     penalties: Penalties,
     adam: Adam,
     /// From the first step of the pruning phase on.
@@ -181,17 +183,19 @@ impl Trainer {
     ///
     /// # Panics
     ///
-    /// If `n_train` is 0 or more than there are, or the batch size is 0.
+    /// If `n_train` is 0 or more than there are, the batch size is 0, or the images are too small for the network.
     pub fn new(params: TrainParams, dataset: &Dataset, n_train: usize, device: Device) -> Self {
         assert!(n_train > 0 && params.batch_size > 0, "an epoch has at least one step");
-        let widths = widths(&params, dataset);
-        let mut network = Mlp::glorot(&widths, params.seed, device);
-        let tags = Tags::draw(&widths, params.tags, params.tag_sizes, params.seed);
+        let split = &dataset.train;
+        let architecture = params.network.architecture([split.channels, split.height, split.width], dataset.outputs());
+        let architecture = architecture.unwrap_or_else(|error| panic!("{}: {error}", dataset.name));
+        let tags = Tags::draw(&architecture.channels(), params.tags, params.tag_sizes, params.seed);
+        let mut network = Network::new(architecture, params.network.initialization(), params.seed, device);
         if let Some(init) = params.clusterable_init {
             clusterable_init(&mut network.weights, &tags, init);
         }
-        let penalties = Penalties::new(params.penalties.clone(), &tags, device);
-        let adam = Adam::new(&parameters(&network, &penalties), params.learning_rate);
+        let penalties = penalties(&params, &tags, &network, device);
+        let adam = adam(&params, &network, &penalties);
         let steps_per_epoch = n_train.div_ceil(params.batch_size);
         let phases = Phases {
             steps_per_epoch,
@@ -216,7 +220,7 @@ impl Trainer {
     }
 
     /// The network as it is now.
-    pub fn network(&self) -> &Mlp {
+    pub fn network(&self) -> &Network {
         &self.network
     }
 
@@ -315,7 +319,7 @@ impl Trainer {
         let (step, _) = self.phases.in_phase(self.steps_done);
         if step == 0 {
             // The pruning phase starts with fresh moments, as a recompiled Keras model does.
-            self.adam = Adam::new(&parameters(&self.network, &self.penalties), self.params.learning_rate);
+            self.adam = adam(&self.params, &self.network, &self.penalties);
         }
         let weights = &mut self.network.weights;
         let masks = self.masks.get_or_insert_with(|| Masks::new(weights));
@@ -340,17 +344,15 @@ impl Trainer {
     fn descend(&mut self, indices: &Tensor, global_step: u64) -> (Tensor, Tensor) {
         let (input, targets) = self.train.batch(indices);
         let masks = (self.params.dropout > 0.0).then(|| {
-            let widths: Vec<usize> =
-                std::iter::once(0).chain(self.network.weights.iter().map(|w| w.size()[0] as usize)).collect();
+            let sizes = self.network.architecture().dropout_sizes();
             let batch = indices.size()[0] as usize;
-            DropoutMasks::draw(&widths, batch, self.params.dropout, self.params.seed, global_step, self.device)
+            DropoutMasks::draw(&sizes, batch, self.params.dropout, self.params.seed, global_step, self.device)
         });
         let output = self.network.forward(&input, masks.as_ref());
         let loss = self.penalties.add_to(loss(&output, &targets), &self.network.weights);
         let parameters = parameters(&self.network, &self.penalties);
         let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
-        // weights are every other parameter of the network
-        let of_weights: Vec<&Tensor> = gradients.iter().step_by(2).take(self.network.weights.len()).collect();
+        let of_weights = self.network.of_weights(&gradients);
         let (weights, pruning) = (&self.network.weights, self.masks.is_some());
         let loss = self.penalties.add_gradients(loss.detach(), weights, &of_weights, pruning);
         self.adam.step(&parameters, &gradients);
@@ -367,10 +369,11 @@ impl Trainer {
 
     /// Loss and accuracy, if there are classes, without dropout or penalties.
     fn evaluate(&self, examples: &Examples) -> (f64, Option<f64>) {
-        const BATCH: i64 = 1000;
+        // the images between convolutions would be hundreds of megabytes
+        let batch = if self.network.architecture().is_dense() { 1000 } else { 200 };
         tch::no_grad(|| {
             let (mut sum, mut correct) = (0.0, 0.0);
-            for (inputs, targets) in examples.in_order(BATCH) {
+            for (inputs, targets) in examples.in_order(batch) {
                 let output = self.network.forward(&inputs, None);
                 sum += loss(&output, &targets).double_value(&[]) * targets.size()[0] as f64;
                 correct += right(&output, &targets).double_value(&[]);
@@ -382,8 +385,19 @@ impl Trainer {
 }
 
 /// Everything that Adam moves: the network's parameters, then those of its penalties.
-fn parameters<'a>(network: &'a Mlp, penalties: &'a Penalties) -> Vec<&'a Tensor> {
+fn parameters<'a>(network: &'a Network, penalties: &'a Penalties) -> Vec<&'a Tensor> {
     network.parameters().into_iter().chain(penalties.parameters()).collect()
+}
+
+/// Fresh penalties of a network.
+fn penalties(params: &TrainParams, tags: &Tags, network: &Network, device: Device) -> Penalties {
+    let shapes: Vec<Vec<i64>> = network.weights.iter().map(Tensor::size).collect();
+    Penalties::new(params.penalties.clone(), tags, &shapes, device)
+}
+
+/// A fresh optimiser of [`parameters`].
+fn adam(params: &TrainParams, network: &Network, penalties: &Penalties) -> Adam {
+    Adam::new(&parameters(network, penalties), params.learning_rate, params.adam_epsilon)
 }
 
 /// Cross-entropy of logits with classes `(batch,)`, or mean squared error over examples and outputs: a scalar.
@@ -402,19 +416,15 @@ fn right(output: &Tensor, targets: &Tensor) -> Tensor {
     }
 }
 
-fn widths(params: &TrainParams, dataset: &Dataset) -> Vec<usize> {
-    std::iter::once(dataset.inputs()).chain(params.hidden.iter().copied()).chain([dataset.outputs()]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::clusterable_init::TaggedLayers;
-    use crate::penalty::LoopPenalty;
     use crate::penalty::block_share::{Layers, Power, Total};
     use crate::penalty::decay::Decay;
     use crate::penalty::eigenvalues::EigenSolver;
     use crate::penalty::loops::Root;
+    use crate::penalty::{LoopFlatten, LoopPenalty};
     use std::iter::from_fn;
 
     pub(super) fn dataset() -> Dataset {
@@ -425,12 +435,13 @@ mod tests {
     pub(super) fn small(epochs: Length, pruning_epochs: Length, every: Length) -> Trainer {
         let pruning = PruningSchedule { initial_sparsity: 0.5, final_sparsity: 0.9, every };
         let params = TrainParams {
-            hidden: vec![24],
+            network: Preset::Mlp { hidden: vec![24] },
             epochs,
             pruning_epochs,
             batch_size: 8,
             learning_rate: 3e-3,
             learning_rate_schedule: LearningRateSchedule::Constant,
+            adam_epsilon: adam::EPSILON,
             dropout: 0.25,
             penalties: PenaltyParams {
                 decay: Decay { l1: 1e-5, l2: 1e-5, ..Decay::default() },
@@ -440,6 +451,7 @@ mod tests {
                 loops: 1e-3,
                 loop_penalty: LoopPenalty::TraceS4,
                 loop_root: Root::None,
+                loop_flatten: LoopFlatten::Cut,
                 loop_target: Some(3.0),
                 block_share: 0.01,
                 block_share_pruning: 0.02,
@@ -462,6 +474,21 @@ mod tests {
         Trainer::new(params, &dataset(), 50, Device::Cpu)
     }
 
+    /// The second seed's network on 16 examples in 2 steps, with what [`small`] has but dropout.
+    pub(super) fn airg(epochs: Length, pruning_epochs: Length) -> Trainer {
+        let params = small(epochs, pruning_epochs, Length::Steps(2)).params;
+        let penalties =
+            PenaltyParams { loop_penalty: LoopPenalty::AsCoded, loop_target: None, ..params.penalties.clone() };
+        let params = TrainParams { network: Preset::AirgCnn, dropout: 0.0, penalties, ..params };
+        let mut dataset = dataset();
+        dataset.test.inputs = match dataset.test.inputs {
+            Inputs::Pixels(pixels) => Inputs::Pixels(pixels[..100 * 784].to_vec()),
+            reals => reals,
+        };
+        dataset.test.targets = Targets::Classes(dataset.test.classes().unwrap()[..100].to_vec());
+        Trainer::new(params, &dataset, 16, Device::Cpu)
+    }
+
     /// The records of all epochs that are left.
     pub(super) fn finish(trainer: &mut Trainer) -> Vec<EpochRecord> {
         from_fn(|| (!trainer.is_finished()).then(|| trainer.step())).flatten().collect()
@@ -481,8 +508,10 @@ mod tests {
     #[test]
     fn learns_and_ends_at_the_final_sparsity() {
         let params = small(Length::Epochs(2), Length::Epochs(2), Length::Steps(3)).params;
-        let mut trainer =
-            Trainer::new(TrainParams { hidden: vec![64, 32], batch_size: 60, ..params }, &dataset(), 2000, Device::Cpu);
+        let mut trainer = {
+            let network = Preset::Mlp { hidden: vec![64, 32] };
+            Trainer::new(TrainParams { network, batch_size: 60, ..params }, &dataset(), 2000, Device::Cpu)
+        };
         let records = finish(&mut trainer);
         assert!(records[0].loss > 1.5 && records[1].test_accuracy > Some(0.7), "{records:?}");
         assert!(!records[1].pruning && records[2].pruning && records[1].sparsity < 1e-3);
@@ -500,8 +529,7 @@ mod tests {
         for (phase, steps) in steps.into_iter().enumerate() {
             let pruning = phase == 1;
             if pruning && steps > 0 {
-                trainer.adam =
-                    Adam::new(&parameters(&trainer.network, &trainer.penalties), trainer.params.learning_rate);
+                trainer.adam = adam(&trainer.params, &trainer.network, &trainer.penalties);
                 trainer.masks = Some(Masks::new(&trainer.network.weights));
             }
             let mut step = 0;
@@ -569,7 +597,7 @@ mod tests {
     fn normalised_networks_survive_pruning() {
         let mut params = small(Length::Epochs(2), Length::Epochs(3), Length::Steps(3)).params;
         params.penalties = PenaltyParams { eigenvalues: 0.03, loops: 0.0, soft_ncut: 0.0, ..params.penalties };
-        params.hidden = vec![64, 32];
+        params.network = Preset::Mlp { hidden: vec![64, 32] };
         params.batch_size = 60;
         params.dropout = 0.0;
         let mut trainer = Trainer::new(params, &dataset(), 2000, Device::Cpu);

@@ -3,6 +3,7 @@
 
 mod again;
 mod bad_input;
+mod convolutional;
 mod gc;
 mod graphs;
 mod grid_files;

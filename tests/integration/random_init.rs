@@ -1,7 +1,7 @@
 //! Networks as they are initialised: figure A.1 of the paper's appendix.
 
 use ncut::graph::mlp_graph;
-use ncut::nn::Mlp;
+use ncut::nn::Network;
 use ncut::nn::clusterable_init::{ClusterableInit, TaggedLayers, clusterable_init};
 use ncut::nn::tags::Tags;
 use ncut::spectral::clustering::{ClusterParams, cluster};
@@ -12,7 +12,7 @@ const WIDTHS: [usize; 6] = [784, 256, 256, 256, 256, 10];
 /// Mean and standard deviation (ddof = 1) of the n-cuts of so many networks.
 fn ncuts(networks: u64, layers: Option<TaggedLayers>) -> (f64, f64) {
     let ncut = |seed| {
-        let mut network = Mlp::glorot(&WIDTHS, seed, tch::Device::Cpu);
+        let mut network = Network::mlp(&WIDTHS, seed, tch::Device::Cpu);
         if let Some(layers) = layers {
             let init = ClusterableInit { layers, beta: 0.6 };
             clusterable_init(&mut network.weights, &Tags::draw(&WIDTHS, 10, seed), init);

@@ -1,0 +1,229 @@
+//! A network: layers with their weights and biases.
+
+use super::architecture::Architecture;
+use super::channels;
+use super::dropout::DropoutMasks;
+use super::initialization::Initialization;
+use super::layer::{Layer, Shape};
+use crate::rng::{Purpose, stream};
+use ndarray::Array2;
+use tch::{Device, Kind, Tensor};
+
+/// Weights and biases of the layers that have them, f32, on one device.
+#[derive(Debug)]
+pub struct Network {
+    architecture: Architecture,
+    /// `(d_out, d_in)` or `(d_out, channels, kernel, kernel)`, requiring gradients.
+    pub weights: Vec<Tensor>,
+    /// `(d_out,)`, requiring gradients.
+    pub biases: Vec<Tensor>,
+}
+
+impl Network {
+    /// A fresh network. The weight of layer l, of those with a weight, is drawn from its own stream of `seed`.
+    pub fn new(architecture: Architecture, initialization: Initialization, seed: u64, device: Device) -> Self {
+        let layer = |(layer, shape): (usize, Vec<usize>)| {
+            let mut rng = stream(seed, Purpose::InitialWeights, layer as u64, 0);
+            let weight = Tensor::from_slice(&initialization.weight(&shape, &mut rng));
+            let bias = Tensor::full([shape[0] as i64], initialization.bias(), (Kind::Float, device));
+            let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+            (weight.view(&shape[..]).to_device(device).set_requires_grad(true), bias.set_requires_grad(true))
+        };
+        let (weights, biases) = architecture.weights().into_iter().enumerate().map(layer).unzip();
+        Self { architecture, weights, biases }
+    }
+
+    /// A multi-layer perceptron with Glorot-uniform weights. `widths` are those of the input, the hidden layers and the output.
+    pub fn mlp(widths: &[usize], seed: u64, device: Device) -> Self {
+        Self::new(Architecture::mlp(widths), Initialization::GlorotUniform, seed, device)
+    }
+
+    /// A network of these parameters, in the order of [`Network::parameters`].
+    ///
+    /// # Panics
+    ///
+    /// If their shapes are not those of the architecture.
+    pub fn of_parameters(architecture: Architecture, parameters: Vec<Tensor>) -> Self {
+        let shapes = architecture.parameter_shapes();
+        assert_eq!(parameters.iter().map(Tensor::size).collect::<Vec<_>>(), shapes, "one tensor for each parameter");
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for (place, parameter) in parameters.into_iter().enumerate() {
+            if place % 2 == 0 { weights.push(parameter) } else { biases.push(parameter) }
+        }
+        Self { architecture, weights, biases }
+    }
+
+    /// Its layers.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Logits `(batch, classes)` of inputs `(batch, numbers of an example)`.
+    pub fn forward(&self, input: &Tensor, dropout: Option<&DropoutMasks>) -> Tensor {
+        let mut x = match self.architecture.input() {
+            Shape::Units(_) => input.shallow_clone(),
+            Shape::Image { channels, height, width } => input.view([-1, channels as i64, height as i64, width as i64]),
+        };
+        let mut parameters = self.weights.iter().zip(&self.biases);
+        let mut next = || parameters.next().unwrap_or_else(|| unreachable!("there are those of the architecture"));
+        let mut masks = dropout.iter().flat_map(|DropoutMasks(masks)| masks);
+        for layer in self.architecture.layers() {
+            x = match *layer {
+                Layer::Dense { .. } => {
+                    let (weight, bias) = next();
+                    x.linear(weight, Some(bias))
+                }
+                Layer::Convolution { kernel, .. } => {
+                    let (weight, bias) = next();
+                    let padding = [(kernel / 2) as i64; 2];
+                    x.conv2d(weight, Some(bias), [1, 1], padding, [1, 1], 1)
+                }
+                Layer::Relu => x.relu(),
+                Layer::MaxPool { size } => {
+                    let size = [size as i64; 2];
+                    x.max_pool2d(size, size, [0, 0], [1, 1], false)
+                }
+                Layer::Flatten => x.flatten(1, -1),
+                Layer::Dropout => match masks.next() {
+                    Some(mask) => (x.flatten(1, -1) * mask).view_as(&x),
+                    None => x,
+                },
+            }
+        }
+        x
+    }
+
+    /// Every weight and bias, in the order weight 0, bias 0, weight 1, …
+    pub fn parameters(&self) -> Vec<&Tensor> {
+        self.weights.iter().zip(&self.biases).flat_map(|(weight, bias)| [weight, bias]).collect()
+    }
+
+    /// Names of [`Network::parameters`]: `layers.0.weight`, `layers.0.bias`, … Layers without a weight are not counted.
+    pub fn parameter_names(&self) -> Vec<String> {
+        self.architecture.parameter_names()
+    }
+
+    /// Those of `gradients`, one for each of [`Network::parameters`] and perhaps more, that are of weights.
+    pub fn of_weights<'a>(&self, gradients: &'a [Tensor]) -> Vec<&'a Tensor> {
+        gradients.iter().step_by(2).take(self.weights.len()).collect()
+    }
+
+    /// The weights as matrices between nodes, `(name, (nodes before, d_out))`, f64: where tensors end and the graph begins.
+    /// Of convolutions, and behind them, Σ|w| of a channel's weights ([`channels`]).
+    pub fn weight_matrices(&self) -> Vec<(String, Array2<f64>)> {
+        let channels = self.architecture.channels();
+        let matrix = |(layer, weight): (usize, &Tensor)| {
+            (format!("layers.{layer}.weight"), channels::array(weight, channels[layer]))
+        };
+        self.weights.iter().enumerate().map(matrix).collect()
+    }
+}
+
+impl Architecture {
+    /// Shapes of [`Network::parameters`].
+    pub fn parameter_shapes(&self) -> Vec<Vec<i64>> {
+        let of_layer = |shape: Vec<usize>| [shape.iter().map(|&d| d as i64).collect(), vec![shape[0] as i64]];
+        self.weights().into_iter().flat_map(of_layer).collect()
+    }
+
+    /// Names of [`Network::parameters`].
+    pub fn parameter_names(&self) -> Vec<String> {
+        (0..self.weights().len()).flat_map(|l| [format!("layers.{l}.weight"), format!("layers.{l}.bias")]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Preset;
+    use ndarray::ArrayD;
+
+    fn array(tensor: &Tensor) -> ArrayD<f64> {
+        let shape: Vec<usize> = tensor.size().iter().map(|&d| d as usize).collect();
+        let values = Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap();
+        ArrayD::from_shape_vec(shape, values).unwrap()
+    }
+
+    #[test]
+    fn forward_is_the_composition_of_layers() {
+        let mlp = Network::mlp(&[3, 4, 2], 5, Device::Cpu);
+        let x = [0.5f64, -1.0, 2.0];
+        let matrices = mlp.weight_matrices();
+        let hidden: Vec<f64> =
+            (0..4).map(|o| (0..3).map(|i| x[i] * matrices[0].1[[i, o]]).sum::<f64>().max(0.0)).collect();
+        let logits = mlp.forward(&Tensor::from_slice(&[0.5f32, -1.0, 2.0]).view([1, 3]), None);
+        for o in 0..2 {
+            let expected: f64 = (0..4).map(|h| hidden[h] * matrices[1].1[[h, o]]).sum();
+            assert!((logits.double_value(&[0, o as i64]) - expected).abs() < 1e-6);
+        }
+    }
+
+    /// Convolution with zeros around, ReLU, and then the pool, pixel by pixel in f64; a dense layer after that.
+    #[test]
+    fn forward_is_the_explicit_convolution() {
+        let layers = vec![
+            Layer::Convolution { outputs: 4, kernel: 5 },
+            Layer::MaxPool { size: 2 },
+            Layer::Relu,
+            Layer::Convolution { outputs: 3, kernel: 3 },
+            Layer::Relu,
+            Layer::Flatten,
+            Layer::Dense { outputs: 2 },
+        ];
+        let architecture = Architecture::new(Shape::Image { channels: 2, height: 6, width: 7 }, layers).unwrap();
+        let start = Initialization::TruncatedNormal { deviation: 0.3, bias: 0.1 };
+        let network = Network::new(architecture, start, 1, Device::Cpu);
+        let image: Vec<f32> = start.weight(&[2, 6, 7], &mut stream(0, Purpose::DataSet, 0, 0));
+        let found = network.forward(&Tensor::from_slice(&image).view([1, -1]), None);
+
+        let mut x = ArrayD::from_shape_vec(vec![2, 6, 7], image.iter().map(|&x| f64::from(x)).collect()).unwrap();
+        for (layer, kernel, pool) in [(0, 5, 2), (1, 3, 1)] {
+            let weight = array(&network.weights[layer]);
+            let (rows, columns, half) = (x.shape()[1], x.shape()[2], kernel / 2);
+            let at = |o: usize, row: usize, column: usize| {
+                let mut sum = 0.1;
+                for (c, a, b) in (0..x.shape()[0])
+                    .flat_map(|c| (0..kernel).map(move |a| (c, a)))
+                    .flat_map(|(c, a)| (0..kernel).map(move |b| (c, a, b)))
+                {
+                    let (r, s) = ((row + a).wrapping_sub(half), (column + b).wrapping_sub(half));
+                    if r < rows && s < columns {
+                        sum += weight[[o, c, a, b]] * x[[c, r, s]];
+                    }
+                }
+                sum.max(0.0)
+            };
+            x = ArrayD::from_shape_fn(vec![weight.shape()[0], rows / pool, columns / pool], |i| {
+                let of_window = (0..pool * pool).map(|p| at(i[0], i[1] * pool + p / pool, i[2] * pool + p % pool));
+                of_window.fold(0.0, f64::max)
+            });
+        }
+        let weight = array(&network.weights[2]);
+        for o in 0..2 {
+            let expected: f64 = 0.1 + x.iter().enumerate().map(|(i, x)| x * weight[[o, i]]).sum::<f64>();
+            let found = found.double_value(&[0, o as i64]);
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn weights_are_glorot_uniform_and_streams_differ_by_layer() {
+        let mlp = Network::mlp(&[100, 50, 50], 0, Device::Cpu);
+        let limit = (6.0f64 / 150.0).sqrt();
+        let largest = mlp.weights[0].abs().max().double_value(&[]);
+        assert!(largest <= limit && largest > 0.98 * limit);
+        let variance = mlp.weights[0].var(true).double_value(&[]);
+        assert!((variance / (limit * limit / 3.0) - 1.0).abs() < 0.05);
+        assert_ne!(mlp.weights[0].double_value(&[0, 0]), mlp.weights[1].double_value(&[0, 0]));
+    }
+
+    #[test]
+    fn the_seeds_network_starts_as_the_seeds() {
+        let airg = Preset::AirgCnn;
+        let network = Network::new(airg.architecture([1, 28, 28], 10).unwrap(), airg.initialization(), 3, Device::Cpu);
+        assert_eq!(network.parameters().iter().map(|p| p.numel()).sum::<usize>(), 3_274_634);
+        assert_eq!(network.parameter_names()[2], "layers.1.weight");
+        assert!(network.biases.iter().all(|b| b.eq(f64::from(0.1f32)).all().int64_value(&[]) == 1));
+        assert_eq!(network.forward(&Tensor::zeros([2, 784], (Kind::Float, Device::Cpu)), None).size(), [2, 10]);
+    }
+}
