@@ -52,7 +52,8 @@ struct RecordFile {
 ///
 /// # Errors
 ///
-/// The name is unknown, or of a set that is not generated; a parent cannot be loaded; the folder cannot be written to.
+/// The name is unknown, or of a set that is not generated; a parent cannot be loaded; the folder has another data set in it
+/// or cannot be written to.
 pub fn build(name: &str, data_dir: &Path, seed: u64, output: Option<&Path>) -> Result<Vec<BuiltFile>, InputError> {
     let source = source(name)?;
     let Some(generated) = source.generated() else {
@@ -66,8 +67,9 @@ pub fn build(name: &str, data_dir: &Path, seed: u64, output: Option<&Path>) -> R
         };
         return Err(InputError::new(format!("data set '{name}'"), problem, remedy));
     };
-    let dataset = generated.generate(data_dir, seed)?;
     let dir = output.map_or_else(|| data_dir.join(name), Path::to_path_buf);
+    refuse_other_data(&dir, name)?;
+    let dataset = generated.generate(data_dir, seed)?;
     std::fs::create_dir_all(&dir).map_err(|e| InputError::io(&dir, &e))?;
     let mut built = Vec::new();
     for (split, test) in [(&dataset.train, false), (&dataset.test, true)] {
@@ -89,6 +91,23 @@ pub fn build(name: &str, data_dir: &Path, seed: u64, output: Option<&Path>) -> R
     json.push(b'\n');
     built.push(write(&dir, "dataset.json", &[], &json)?);
     Ok(built)
+}
+
+/// A folder with another data set in it is left alone: MNIST's own files have the names that are written here.
+fn refuse_other_data(dir: &Path, name: &str) -> Result<(), InputError> {
+    let is_data = |file: &str| ["train-", "t10k-", "test-"].iter().any(|stem| file.starts_with(stem));
+    let mut files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    if !files.any(|file| is_data(&file.file_name().to_string_lossy())) {
+        return Ok(());
+    }
+    let record = std::fs::read(dir.join("dataset.json")).unwrap_or_default();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
+    let problem = match record["name"].as_str() {
+        Some(there) if there == name => return Ok(()),
+        Some(there) => format!("has the data set '{there}' in it"),
+        None => "has data in it that was not built".into(),
+    };
+    Err(InputError::new(dir.display(), problem, "name another folder with -o"))
 }
 
 fn write_split(dir: &Path, split: &Split, test: bool) -> Result<[BuiltFile; 2], InputError> {
@@ -207,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn other_data_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("train-images-idx3-ubyte.gz"), "MNIST").unwrap();
+        let error = build("lines", dir.path(), 42, Some(dir.path())).unwrap_err();
+        assert!(error.problem.contains("not built") && error.remedy.contains("-o"), "{error}");
+        std::fs::write(dir.path().join("dataset.json"), r#"{"name": "random"}"#).unwrap();
+        let error = build("lines", dir.path(), 42, Some(dir.path())).unwrap_err();
+        assert!(error.problem.contains("'random'"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
     fn what_is_not_generated_is_not_built() {
         let dir = Path::new("nowhere");
         let error = build("mnist", dir, 42, None).unwrap_err();
@@ -222,7 +253,7 @@ mod tests {
         let Some(data) = full_sets() else { return };
         let dir = tempfile::tempdir().unwrap();
         for name in ["mnist-7x7", "polynomials"] {
-            assert_eq!(build(name, &data, 42, Some(dir.path())).unwrap().len(), 5);
+            assert_eq!(build(name, &data, 42, Some(&dir.path().join(name))).unwrap().len(), 5);
         }
     }
 }

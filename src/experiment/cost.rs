@@ -150,6 +150,7 @@ fn modelled(settings: &Settings) -> Cost {
         + (dataset.train + dataset.test) as f64 * example_bytes as f64
         + 2.0 * 2.0 * 16.0 * edges
         + activations(settings, &architecture)
+        + penalty_bytes(settings, &widths)
         + lesion_bytes;
     Cost { train, measure, memory }
 }
@@ -200,13 +201,27 @@ fn penalties(settings: &Settings, architecture: &Architecture) -> f64 {
         + on(settings.loop_penalty.into(), of_products(loops))
         + on(settings.soft_ncut.into(), 6.0 * 2.0 * tags * weights / FLOPS)
         + on(settings.soft_modularity.into(), 6.0 * 2.0 * tags * weights / FLOPS)
-        + on(settings.block_share.into(), weights * STEP_WEIGHT)
+        + on(
+            f64::from(settings.block_share).max(settings.block_share_pruning.map_or(0.0, f64::from)),
+            weights * STEP_WEIGHT,
+        )
+}
+
+/// Bytes of the largest things that penalties make: Gram matrices, and logits of soft partitions with gradients and moments.
+fn penalty_bytes(settings: &Settings, widths: &[f64]) -> f64 {
+    let side = |parity: usize| widths.iter().skip(parity).step_by(2).sum::<f64>();
+    let on = |weight: f64, bytes: f64| if weight > 0.0 { bytes } else { 0.0 };
+    // a matrix of torch's, its mirror image, and a copy for the iteration or a decomposition's vectors
+    let gram = 4.0 * 8.0 * side(0).min(side(1)).powi(2);
+    let logits = 2.0 * 4.0 * 4.0 * widths.iter().sum::<f64>() * settings.tags.get() as f64;
+    let soft = f64::from(settings.soft_ncut) + f64::from(settings.soft_modularity);
+    on(settings.eigen_penalty.into(), gram) + on(soft, logits)
 }
 
 /// Seconds of the lesions of an end state, and bytes of the activations that they start from.
 fn lesions(settings: &Settings, widths: &[f64], tests: f64) -> (f64, f64) {
     let random_sets = settings.lesions.get();
-    if random_sets == 0 {
+    if random_sets == 0 || widths.len() < 3 {
         return (0.0, 0.0);
     }
     let k = settings.clusters.get() as f64;

@@ -13,6 +13,7 @@ use crate::data::{self, Dataset, Task};
 use crate::graph::GraphLayers;
 use crate::measure::MeasureError;
 use crate::nn::Architecture;
+use crate::penalty::block_share::Layers;
 use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
@@ -213,7 +214,21 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
         let (count, least) = (run.settings().eigen_penalty_count.get(), side(0).min(side(1)));
         if f64::from(run.settings().eigen_penalty) > 0.0 && count >= least {
             let problem = format!("{count} eigenvalues of a network with {least} neurons on a side");
-            return Err(InputError::new(place("eigen_penalty_count"), problem, format!("use at most {}", least - 1)));
+            let remedy = match least - 1 {
+                0 => "use wider layers".into(),
+                most => format!("use at most {most}"),
+            };
+            return Err(InputError::new(place("eigen_penalty_count"), problem, remedy));
+        }
+        let neurons: usize = widths.iter().sum();
+        if run.settings().tags.get() > neurons {
+            let problem = format!("{} tags of {neurons} neurons", run.settings().tags.get());
+            return Err(InputError::new(place("tags"), problem, format!("use at most {neurons}")));
+        }
+        let share = f64::from(run.settings().block_share);
+        if share > 0.0 && run.settings().block_share_layers == Layers::Hidden && widths.len() < 4 {
+            let problem = "no matrix is between two hidden layers: block_share would do nothing";
+            return Err(InputError::new(place("block_share_layers"), problem, "use all, or more layers"));
         }
         if run.settings().clusters.get() >= nodes {
             let unit = if architecture.is_dense() { "neurons" } else { "nodes" };
@@ -425,6 +440,11 @@ fn train(
         if let Some(record) = record {
             observer.epoch(run, &record);
             let epoch = record.epoch;
+            if !record.loss.is_finite() {
+                let problem = format!("training has diverged: the loss of epoch {epoch} is {}", record.loss);
+                let remedy = "lower learning_rate, or the weight of a penalty";
+                return Err(InputError::new(run.label(), problem, remedy).into());
+            }
             log(directory, &format!("epoch {epoch}: {}", serde_json::to_string(&record).unwrap_or_default()))?;
             records.push(record);
             let lines: String = records.iter().map(|r| serde_json::to_string(r).unwrap_or_default() + "\n").collect();

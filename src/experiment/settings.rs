@@ -163,7 +163,7 @@ settings! {
     shuffle_examples: bool = true,
     /// Adam's step size.
     learning_rate: NonNegative = NonNegative(1e-3),
-    /// What becomes of it over each phase: `constant`, or `cosine`, down to 0.
+    /// What becomes of it over a phase: `constant`; `cosine`, down to 0 in each; `cosine-before-pruning`, in the first.
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule::Constant,
     /// What Adam adds to the root of its second moment; TensorFlow's is 1e-8.
     adam_epsilon: PositiveNumber = PositiveNumber(1e-7),

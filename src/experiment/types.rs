@@ -355,7 +355,7 @@ impl Schema for EigenSolver {
 
 impl Schema for LearningRateSchedule {
     fn schema() -> Value {
-        words(&["constant", "cosine"])
+        words(&["constant", "cosine", "cosine-before-pruning"])
     }
 }
 

@@ -33,14 +33,14 @@ impl TaggedLayers {
 pub struct ClusterableInit {
     /// Which matrices are modified.
     pub layers: TaggedLayers,
-    /// β, the factor of weights between neurons of different tags, in `(0, 1]`.
+    /// β, the factor of weights between neurons of different tags, in `[0, 1)`.
     pub beta: f64,
 }
 
 /// Multiplies each weight between neurons of one tag by 1 + (1 − β)(c − 1), every other by β, in place.
 ///
 /// The mean of |w| is kept in expectation over the c tags. `weights` are `(d_out, d_in)`, or several between two neurons or channels
-/// ([`super::channels`]), all of which are multiplied alike; β is in `(0, 1]`, the paper's
+/// ([`super::channels`]), all of which are multiplied alike; β is in `[0, 1)`, the paper's
 /// for MLPs is 0.6 with c = 10, so that weights within a tag grow by 4.6.
 ///
 /// # References

@@ -1,8 +1,9 @@
 //! Penalties on the weights of a chain of layers that make, or are said to make, a network clusterable.
 //!
-//! Pure functions of tensors: `weights` are one tensor a layer, `(d_out, d_in)` as PyTorch has them, of any float kind and on
-//! any device, but where a file says that a convolution's may be given too; the value is a scalar that is differentiable with respect to them. What a loss does with it (coefficient,
-//! sign, when) is the caller's. `W` `(n, h)` and `V` `(h, m)` are consecutive layers as `(d_in, d_out)`, `A` is the graph of the
+//! Functions of tensors: `weights` are one tensor a layer, `(d_out, d_in)` as PyTorch has them, of any float kind and on any
+//! device (what is done with convolutions, [`Penalties`] decides); the value is a scalar that is differentiable with respect
+//! to them, or comes with its gradient in closed form. What a loss does with it (coefficient, sign, when) is the caller's. Two remember or
+//! learn from step to step: the eigenvalue penalty its eigenvectors, soft partitions their logits. `W` `(n, h)` and `V` `(h, m)` are consecutive layers as `(d_in, d_out)`, `A` is the graph of the
 //! whole chain with `|W|` for edges, `d` its degrees, `S = D^-1/2 A D^-1/2`, `P_l` its blocks.
 //!
 //! | penalty | formula | source | cost | what it does |

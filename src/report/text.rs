@@ -48,8 +48,11 @@ fn replicates(condition: &Condition) -> String {
 fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
     let or_empty =
         |figure: &Option<Figure>, show: &dyn Fn(&Figure) -> String| figure.as_ref().map(show).unwrap_or_default();
-    // a regression has no accuracy
-    let score = if figures.test_accuracy.is_some() { &figures.test_accuracy } else { &figures.test_loss };
+    // a regression has no accuracy, and says what stands there instead
+    let (score, unit) = match &figures.test_accuracy {
+        Some(_) => (&figures.test_accuracy, ""),
+        None => (&figures.test_loss, " loss"),
+    };
     [
         name(condition),
         state.into(),
@@ -59,7 +62,7 @@ fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
         or_empty(&figures.null_mean, &|f| mean_sd(f, 3)),
         or_empty(&figures.null_mean, &|f| published(f, 3)),
         or_empty(&figures.z_score, &|f| format!("{:+.1}", f.mean)),
-        or_empty(score, &|f| mean_sd(f, 4)),
+        or_empty(score, &|f| mean_sd(f, 4) + unit),
         or_empty(score, &|f| published(f, 3)),
     ]
 }

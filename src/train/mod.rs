@@ -285,7 +285,8 @@ impl Trainer {
             None => self.begin_epoch(place.epochs_done),
         };
         let (step, steps) = self.phases.in_phase(self.steps_done);
-        self.adam.learning_rate = self.params.learning_rate * self.params.learning_rate_schedule.factor(step, steps);
+        let factor = self.params.learning_rate_schedule.factor(step, steps, place.pruning);
+        self.adam.learning_rate = self.params.learning_rate * factor;
         let (loss, right) = self.descend(&epoch.batches[place.step], self.steps_done as u64);
         epoch.loss_sum += loss;
         epoch.right += right;

@@ -40,9 +40,11 @@ use tch::{Device, Kind, Tensor};
 pub enum EigenSolver {
     /// [`EigenSolver::Eigh`] up to [`EIGH_SIDE`] neurons on the smaller side, else [`EigenSolver::Lanczos`].
     Auto,
-    /// `linalg_eigh` every [`EIGH_EVERY`] steps, its eigenvectors corrected at each; the closed form of the gradient.
+    /// `linalg_eigh` every [`EIGH_EVERY`] steps, its eigenvectors corrected at each; the closed form of the gradient. At every
+    /// step where more than [`BLOCK`] eigenvalues are wanted, or fewer than 24 neurons are on a side.
     Eigh,
-    /// A few eigenvectors by the block Lanczos method, and the closed form of the gradient.
+    /// A few eigenvectors by the block Lanczos method, and the closed form of the gradient; `Eigh` where there are too few
+    /// neurons for an iteration ([`lanczos::fits`]).
     Lanczos,
     /// `linalg_eigh` and its derivative by torch: twice as slow as `Eigh`, and what it is checked against.
     Autograd,
