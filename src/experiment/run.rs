@@ -441,9 +441,9 @@ fn train(
             observer.epoch(run, &record);
             let epoch = record.epoch;
             if !record.loss.is_finite() {
-                let problem = format!("training has diverged: the loss of epoch {epoch} is {}", record.loss);
+                let problem = format!("training has diverged, the loss is {}", record.loss);
                 let remedy = "lower learning_rate, or the weight of a penalty";
-                return Err(InputError::new(run.label(), problem, remedy).into());
+                return Err(InputError::new(format!("epoch {epoch}"), problem, remedy).into());
             }
             log(directory, &format!("epoch {epoch}: {}", serde_json::to_string(&record).unwrap_or_default()))?;
             records.push(record);

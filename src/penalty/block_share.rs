@@ -234,7 +234,7 @@ mod tests {
         let share =
             BlockShare::new(&tags(), &shapes(weights), Layers::All, Power::Absolute, Total::Constant, Device::Cpu);
         let gradients: Vec<Tensor> = weights.iter().map(Tensor::zeros_like).collect();
-        share.add_gradients(weights, &gradients.iter().collect::<Vec<_>>(), 3.0);
+        let _ = share.add_gradients(weights, &gradients.iter().collect::<Vec<_>>(), 3.0);
         for (layer, (w, gradient)) in arrays(weights).iter().zip(arrays(&gradients)).enumerate() {
             let total: f64 = w.iter().map(|w| w.abs()).sum();
             for ((i, j), w) in w.indexed_iter() {

@@ -192,14 +192,8 @@ mod tests {
         const N: usize = 40;
         let mut rng = stream(1, Purpose::StartVector, 0, 0);
         let mut noise = |size: f64| -> Vec<Vec<f64>> {
-            let mut noise = vec![vec![0.0; N]; N];
-            for i in 0..N {
-                for j in 0..=i {
-                    noise[i][j] = rng.gen_range(-size..size);
-                    noise[j][i] = noise[i][j];
-                }
-            }
-            noise
+            let lower: Vec<Vec<f64>> = (0..N).map(|i| (0..=i).map(|_| rng.gen_range(-size..size)).collect()).collect();
+            (0..N).map(|i| (0..N).map(|j| lower[i.max(j)][i.min(j)]).collect()).collect()
         };
         let mut matrix = Dense(noise(0.1));
         let (values, vectors) = decomposed(&matrix);

@@ -421,11 +421,53 @@ fn runs_without_their_data() {
 }
 
 #[test]
-fn runs_on_functions_instead_of_classes() {
+fn settings_that_the_network_or_its_data_have_no_use_for() {
     let work = Work::new();
     work.write("grid.yaml", TINY);
-    let wanted = ["grid.yaml: a: dataset", "polynomials", "classes only", "; name a data set with classes"];
-    work.expect_input_error(&["run", "grid.yaml", "--set", "dataset=polynomials"], &wanted);
+    for (settings, wanted) in [
+        (
+            &["dataset=polynomials", "lesions=2"][..],
+            &["a: lesions", "polynomials has no classes", "; leave it out"][..],
+        ),
+        (&["tags=1000000"], &["a: tags", "1000000 tags of 798 neurons", "; use at most 798"]),
+        (
+            &["block_share=1", "block_share_layers=hidden"],
+            &["a: block_share_layers", "between two hidden", "; use all"],
+        ),
+        (
+            &["hidden=[1]", "eigen_penalty=1", "eigen_penalty_count=1"],
+            &["a: eigen_penalty_count", "; use wider layers"],
+        ),
+    ] {
+        let set = settings.iter().flat_map(|setting| ["--set", setting]);
+        let args: Vec<&str> = ["run", "grid.yaml"].into_iter().chain(set).collect();
+        work.expect_input_error(&args, wanted);
+    }
+    // no cluster has a hidden neuron to silence
+    assert_eq!(work.ncut(&["plan", "grid.yaml", "--set", "hidden=[]", "--set", "lesions=5"]).code, Some(0));
+}
+
+/// Functions to learn are as good as classes otherwise.
+#[test]
+fn a_regression_is_told_by_its_loss() {
+    let work = Work::new();
+    work.write("grid.yaml", TINY);
+    let table = work.ncut(&["run", "grid.yaml", "--set", "dataset=polynomials"]).ok().stdout;
+    assert!(table.contains("test acc.") && table.lines().nth(1).is_some_and(|row| row.ends_with(" loss")), "{table}");
+}
+
+#[test]
+fn training_that_diverges() {
+    let work = Work::new();
+    work.write("grid.yaml", TINY);
+    let said = work.ncut(&["run", "grid.yaml", "--set", "learning_rate=1e30", "--set", "epochs=9"]);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("a r0: failed: epoch 2: training has diverged, the loss is NaN; lower learning_rate"),
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("epoch 3/9"), "{}", said.stderr);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use ncut::graph::mlp_graph;
 use ncut::nn::Network;
 use ncut::nn::clusterable_init::{ClusterableInit, TaggedLayers, clusterable_init};
-use ncut::nn::tags::Tags;
+use ncut::nn::tags::{TagSizes, Tags};
 use ncut::spectral::clustering::{ClusterParams, cluster};
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ fn ncuts(networks: u64, layers: Option<TaggedLayers>) -> (f64, f64) {
         let mut network = Network::mlp(&WIDTHS, seed, tch::Device::Cpu);
         if let Some(layers) = layers {
             let init = ClusterableInit { layers, beta: 0.6 };
-            clusterable_init(&mut network.weights, &Tags::draw(&WIDTHS, 10, seed), init);
+            clusterable_init(&mut network.weights, &Tags::draw(&WIDTHS, 10, TagSizes::Random, seed), init);
         }
         let graph = mlp_graph(network.weight_matrices());
         cluster(&graph, ClusterParams::new(12, seed)).unwrap().partition.ncut()
