@@ -9,6 +9,7 @@ use crate::InputError;
 use crate::experiment::cost::Rates;
 use crate::experiment::grid::{Grid, Run, readable};
 use crate::experiment::resources::{memory_text, time_text};
+use crate::experiment::run::check_settings;
 use crate::experiment::settings::{NAMES, Settings};
 use crate::experiment::status::Status;
 use crate::experiment::store::RunDirectory;
@@ -63,6 +64,7 @@ impl Plan {
             return show(name, &grid, &self.grid.out);
         }
         let Grid { runs, .. } = grid;
+        check_settings(&runs.iter().collect::<Vec<_>>(), &self.grid.file)?;
         let out = &self.grid.out;
         let mut statuses = statuses(&runs, out)?;
         let before = history(&runs, &statuses, out);

@@ -168,9 +168,7 @@ impl Context {
 pub const MOST_WEIGHTS: usize = 1_000_000_000;
 
 /// Finds what would make runs fail before the first one starts: an output directory that cannot be made, a data set that
-/// is not there, more examples than it has, a network beyond [`MOST_WEIGHTS`], settings that its kind of network does not
-/// have, pruning that would have to grow weights
-/// back, more clusters than the network has nodes.
+/// is not there, and what [`check_settings`] finds.
 ///
 /// # Errors
 ///
@@ -178,9 +176,23 @@ pub const MOST_WEIGHTS: usize = 1_000_000_000;
 pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputError> {
     std::fs::create_dir_all(&context.out).map_err(|e| InputError::io(&context.out, &e))?;
     for run in runs {
-        let dataset = context.dataset(run.settings().dataset.as_str())?;
+        context.dataset(run.settings().dataset.as_str())?;
+    }
+    check_settings(runs, file)
+}
+
+/// Finds settings that cannot be: more examples than the data set has, a network beyond [`MOST_WEIGHTS`], settings that
+/// its kind of network or of data does not have, pruning that would have to grow weights back, more clusters, tags or
+/// eigenvalues than the network has nodes. Nothing is read or written.
+///
+/// # Errors
+///
+/// The first such fault; `file` is the grid file, for its place.
+pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
+    for run in runs {
+        let dataset = data::describe(run.settings().dataset.as_str())?;
         let place = |setting: &str| format!("{}: {}: {setting}", file.display(), run.experiment);
-        let (wanted, available) = (run.settings().n_train.map_or(0, |n| n.get()), dataset.train.len());
+        let (wanted, available) = (run.settings().n_train.map_or(0, |n| n.get()), dataset.train);
         if wanted > available {
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
             return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));

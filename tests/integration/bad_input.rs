@@ -440,8 +440,10 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
         ),
     ] {
         let set = settings.iter().flat_map(|setting| ["--set", setting]);
-        let args: Vec<&str> = ["run", "grid.yaml"].into_iter().chain(set).collect();
-        work.expect_input_error(&args, wanted);
+        for command in ["plan", "run"] {
+            let args: Vec<&str> = [command, "grid.yaml"].into_iter().chain(set.clone()).collect();
+            work.expect_input_error(&args, wanted);
+        }
     }
     // no cluster has a hidden neuron to silence
     assert_eq!(work.ncut(&["plan", "grid.yaml", "--set", "hidden=[]", "--set", "lesions=5"]).code, Some(0));
