@@ -46,6 +46,7 @@ fn main() {
         ("loop_penalty, trace-s4", loops("trace-s4")),
         ("loop_penalty, volume-modules", loops("volume-modules")),
         ("block_share", vec![("block_share", json!(1))]),
+        ("block_share and l4", vec![("block_share", json!(1)), ("l4", json!(2e-9))]),
         ("soft_ncut", vec![("soft_ncut", json!(0.1))]),
         ("soft_modularity", vec![("soft_modularity", json!(1))]),
         ("normalize_neurons", vec![("normalize_neurons", json!(true))]),

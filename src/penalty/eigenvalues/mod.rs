@@ -60,7 +60,7 @@ pub const EIGH_EVERY: usize = 20;
 const ITERATIONS: usize = 8;
 
 /// Bound on ‖S² v − θ² v‖ of the eigenvectors that iterations find.
-const TOLERANCE: f64 = 1e-9;
+const TOLERANCE: f64 = 1e-7;
 
 /// λ_2 + … + λ_{1 + count} of a chain of layers, with what it remembers from step to step.
 #[derive(Debug)]
