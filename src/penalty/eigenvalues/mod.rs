@@ -50,7 +50,7 @@ pub enum EigenSolver {
     Autograd,
 }
 
-/// Neurons on the graph's smaller side up to which all eigenvalues are as quick to have as a few.
+/// Neurons on the graph's smaller side up to which [`EigenSolver::Auto`] decomposes.
 pub const EIGH_SIDE: usize = 160;
 
 /// Steps that one decomposition serves.
