@@ -24,6 +24,7 @@
 //! | a newcomer asks | looks in |
 //! |---|---|
 //! | how do weights become edges, which nodes are dropped? | [`graph`]; of convolutions, [`graph::channel_graph`], and for penalties [`nn::channels`] |
+//! | what does a network of any shape do with its input, as far as its graph depends on it? | [`dataflow`] |
 //! | which files can be read, and how is a hostile one refused? | [`model`], [`graph::file`] |
 //! | which Laplacian, which shift, which tolerance? | [`spectral::laplacian`], [`spectral::arpack`], [`spectral::eigsh`], [`spectral::davidson`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
@@ -74,6 +75,7 @@
 mod aside;
 pub mod cli;
 pub mod data;
+pub mod dataflow;
 mod error;
 pub mod experiment;
 pub mod graph;

@@ -32,6 +32,7 @@ pub use dtype::Dtype;
 pub(crate) use npy::NpyHeader;
 
 use crate::InputError;
+use crate::dataflow::Dataflow;
 
 /// Elements of a tensor whose strides let it have more of them than are stored, as after `expand`.
 const MAX_EXPANDED: usize = 1 << 20;
@@ -150,6 +151,17 @@ impl TensorFile {
     /// The tensors in order: of their bytes (safetensors), of the archive (`.npz`), of registration (PyTorch).
     pub fn entries(&self) -> &[TensorEntry] {
         &self.entries
+    }
+
+    /// What the network does, where the file says so; `None` for files of named tensors alone.
+    ///
+    /// Its operations name tensors of [`TensorFile::entries`].
+    ///
+    /// # Errors
+    ///
+    /// If the program in the file is damaged, or nothing that can be followed.
+    pub fn dataflow(&self) -> Result<Option<Dataflow>, InputError> {
+        Ok(None)
     }
 
     /// Reads a tensor of [`TensorFile::entries`] as `f64`, shape `entry.shape`.
