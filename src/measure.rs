@@ -2,8 +2,11 @@
 //! the JSON of `ncut measure` and `ncut cluster`.
 
 use crate::InputError;
-use crate::graph::{GraphLayers, NeuronGraph, NodeSet, channel_graph, mlp_graph};
-use crate::model::{TensorFile, convolutional_chain, dense_chain, is_convolutional};
+use crate::dataflow::Kind;
+use crate::graph::{
+    Convention, GraphLayers, GraphParams, NeuronGraph, NodeSet, Norm, Weighted, channel_graph, mlp_graph,
+};
+use crate::model::{self, Arch, TensorFile, dense_chain};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
@@ -27,8 +30,12 @@ pub struct MeasureParams {
     pub null: Option<NullModel>,
     /// Number of shuffles; 0 for none.
     pub shuffles: usize,
-    /// Share of each layer's smallest weights to drop first, in `[0, 1)`.
+    /// Share of each layer's smallest weights that were dropped first, in `[0, 1)`: noted, not done again ([`GraphParams::prune`]).
     pub prune: f64,
+    /// What the nodes are; noted too.
+    pub convention: Convention,
+    /// What the edges weigh; noted too.
+    pub norm: Norm,
 }
 
 /// Where a graph came from.
@@ -119,8 +126,11 @@ pub struct SettingsInfo {
     pub solver: String,
     /// The k-means that ran.
     pub kmeans: String,
-    /// Graph convention, `paper` or `authors`; they agree on chains of dense layers.
-    pub convention: String,
+    /// What the nodes of convolutional networks are; the conventions agree on chains of dense layers.
+    pub convention: Convention,
+    /// What their edges weigh.
+    #[serde(default)]
+    pub norm: Norm,
     /// Where it ran.
     pub device: String,
 }
@@ -221,33 +231,39 @@ impl MeasureError {
     }
 }
 
-/// The graph of a model file, and what the file is: a chain of dense layers, called `mlp 784-256-10`, or convolutions with dense layers
-/// behind, called `cnn 1-32-64-1024-10`, of which the graph has those that `layers` says.
+/// The graph of a model file, and what the file is: a chain of dense layers, called `mlp 784-256-10`, or a network with convolutions, called
+/// by its architecture, or as `cnn 1-32-64-1024-10`.
 ///
 /// # Errors
 ///
-/// As [`TensorFile::open`], [`dense_chain`], [`convolutional_chain`] and [`channel_graph`].
-pub fn read_network(path: &Path, layers: GraphLayers) -> Result<(NeuronGraph, ModelInfo), InputError> {
+/// As [`TensorFile::open`], [`dense_chain`], [`model::architecture`](crate::model::architecture) and [`channel_graph`].
+pub fn read_network(
+    path: &Path,
+    architecture: Arch,
+    params: GraphParams,
+) -> Result<(NeuronGraph, ModelInfo), InputError> {
     let file = TensorFile::open(path)?;
     let info = |architecture: String, graph_layers| {
         let (path, sha256) = (path.display().to_string(), file.sha256().into());
         ModelInfo { path, sha256, architecture, graph_layers }
     };
-    if is_convolutional(&file) {
-        let weights = convolutional_chain(&file)?;
-        let inputs = weights[0].1.shape()[1];
-        let widths = std::iter::once(inputs).chain(weights.iter().map(|(_, weight)| weight.shape()[0]));
-        let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
-        let graph = channel_graph(weights, layers).map_err(|count| {
-            let problem = format!("has {count} convolution, and a graph of convolutions has two or more");
-            InputError::new(path.display(), problem, "measure all its layers (--layers all)")
-        })?;
-        return Ok((graph, info(format!("cnn {}", widths.join("-")), Some(layers))));
+    let is_named_mlp = architecture == Arch::Auto
+        && file.entries().iter().all(|entry| entry.shape.len() < 3)
+        && file.dataflow()?.is_none();
+    if architecture == Arch::Mlp || is_named_mlp {
+        let layers = dense_chain(&file)?;
+        let mut graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
+        if params.prune > 0.0 {
+            graph.prune(params.prune);
+        }
+        let widths: Vec<String> = graph.node_sets.iter().map(|set| set.size.to_string()).collect();
+        return Ok((graph, info(format!("mlp {}", widths.join("-")), None)));
     }
-    let layers = dense_chain(&file)?;
-    let graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
-    let widths: Vec<String> = graph.node_sets.iter().map(|set| set.size.to_string()).collect();
-    Ok((graph, info(format!("mlp {}", widths.join("-")), None)))
+    let (name, dataflow) = model::architecture(&file, architecture)?;
+    let is_convolutional = dataflow.operations.iter().any(|o| matches!(o.kind, Kind::Convolution { .. }));
+    let network = Weighted { dataflow, path: &path.display().to_string(), read: &|tensor| file.tensor(tensor) };
+    let graph = channel_graph(network, params)?;
+    Ok((graph, info(name, is_convolutional.then_some(params.layers))))
 }
 
 /// Share of the volume above which one cluster is called a giant.
@@ -267,16 +283,13 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Prepares `graph`: prunes it if `params` say so and drops nodes of degree zero.
+    /// Prepares `graph`: drops nodes of degree zero.
     ///
     /// # Errors
     ///
     /// No edge is left.
     pub fn new(mut graph: NeuronGraph, params: MeasureParams) -> Result<Self, MeasureError> {
         let start = Instant::now();
-        if params.prune > 0.0 {
-            graph.prune(params.prune);
-        }
         graph.rescale();
         let layers = graph.node_sets.iter().map(|NodeSet { name, size }| LayerInfo { name: name.clone(), size: *size });
         let layers = layers.collect();
@@ -357,7 +370,8 @@ impl Subject {
                 restarts: params.cluster.restarts_for(graph.nodes()),
                 solver: solver_name(clustering.solver).into(),
                 kmeans: if params.cluster.engine == Engine::Crate { "crate" } else { "lloyd" }.into(),
-                convention: "paper".into(),
+                convention: params.convention,
+                norm: params.norm,
                 device: "cpu".into(),
             },
             eigenvalues: clustering.eigenvalues,

@@ -4,7 +4,7 @@ use super::Global;
 use super::measure::MeasureOptions;
 use crate::InputError;
 use crate::graph::file::{read_graph, read_layers};
-use crate::graph::{NeuronGraph, NodeSet};
+use crate::graph::{NeuronGraph, NodeSet, Norm};
 use crate::measure::ModelInfo;
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -33,7 +33,8 @@ impl Cluster {
             Some(layers) => layers.into_iter().map(|l| NodeSet { name: l.name, size: l.size }).collect(),
             None => vec![NodeSet { name: "all".into(), size: adjacency.rows() }],
         };
-        let graph = NeuronGraph::from_adjacency(&adjacency, node_sets);
+        self.options.check()?;
+        let mut graph = NeuronGraph::from_adjacency(&adjacency, node_sets);
         if let Some(block) = graph.blocks.iter().find(|b| layered && b.source == b.target) {
             let name = &graph.node_sets[block.source].name;
             let problem = format!("layer '{name}' has edges within itself, which a shuffle of layers does not know");
@@ -45,6 +46,7 @@ impl Cluster {
             )
             .into());
         }
+        graph.prune(self.options.prune);
         let bytes = std::fs::read(&self.graph).map_err(|e| InputError::io(&self.graph, &e))?;
         let model = ModelInfo {
             path: self.graph.display().to_string(),
@@ -52,6 +54,6 @@ impl Cluster {
             architecture: "graph".into(),
             graph_layers: None,
         };
-        self.options.measure(graph, model, layered.then_some(()), start.elapsed().as_secs_f64(), global)
+        self.options.measure(graph, model, layered.then_some(Norm::L1), start.elapsed().as_secs_f64(), global)
     }
 }

@@ -1,6 +1,6 @@
 //! `ncut graph MODEL -o FILE`.
 
-use super::measure::LayersOption;
+use super::network::{ConventionOption, NetworkOptions, check_prune};
 use crate::graph::file::{LayerRange, write_graph, write_layers};
 use crate::measure::read_network;
 use clap::Args;
@@ -11,11 +11,16 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Graph {
-    /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
+    /// .safetensors, TorchScript or PyTorch state dict .pt/.pth, ONNX, torch.export .pt2, or .npz
     model: PathBuf,
-    /// Layers of a convolutional network that are in its graph
-    #[arg(long, value_enum, default_value = "convolutions")]
-    layers: LayersOption,
+    #[command(flatten)]
+    network: NetworkOptions,
+    /// What the nodes of a convolutional network are; all agree on chains of dense layers
+    #[arg(long, value_enum, default_value = "paper")]
+    convention: ConventionOption,
+    /// Drop this share of each layer's smallest weights first, in [0, 1)
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
+    prune: f64,
     /// SciPy CSR .npz or Matrix Market .mtx
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -23,7 +28,9 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let (graph, _) = read_network(&self.model, self.layers.into())?;
+        check_prune(self.prune)?;
+        let params = self.network.params(self.convention, self.prune);
+        let (graph, _) = read_network(&self.model, self.network.architecture(), params)?;
         let offsets = graph.offsets();
         let ranges = graph.node_sets.iter().zip(offsets).map(|(set, first_node)| LayerRange {
             name: set.name.clone(),

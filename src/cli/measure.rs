@@ -1,8 +1,9 @@
 //! `ncut measure MODEL`.
 
+use super::network::{ConventionOption, NetworkOptions, check_prune};
 use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
-use crate::graph::{GraphLayers, NeuronGraph};
+use crate::graph::{NeuronGraph, Norm};
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning, read_network};
 use crate::report::html;
 use crate::spectral::clustering::ClusterParams;
@@ -19,43 +20,12 @@ use std::time::Instant;
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Measure {
-    /// .safetensors, PyTorch state dict or TorchScript .pt/.pth, or .npz
+    /// .safetensors, TorchScript or PyTorch state dict .pt/.pth, ONNX, torch.export .pt2, or .npz
     model: PathBuf,
-    /// What the file's tensors are; auto recognises a chain of dense layers, with convolutions before them or without
-    #[arg(long, value_enum, default_value = "auto")]
-    arch: Arch,
-    /// Layers of a convolutional network that are in its graph
-    #[arg(long, value_enum, default_value = "convolutions")]
-    layers: LayersOption,
+    #[command(flatten)]
+    network: NetworkOptions,
     #[command(flatten)]
     options: MeasureOptions,
-}
-
-/// Architectures that can be named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Arch {
-    /// Recognised by names and shapes
-    Auto,
-    /// A chain of dense layers
-    Mlp,
-}
-
-/// Which layers of a convolutional network its graph has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LayersOption {
-    /// The output channels of convolutions; not the image, nor dense layers
-    Convolutions,
-    /// The image's channels, those of convolutions and the neurons of dense layers
-    All,
-}
-
-impl From<LayersOption> for GraphLayers {
-    fn from(option: LayersOption) -> Self {
-        match option {
-            LayersOption::Convolutions => Self::Convolutions,
-            LayersOption::All => Self::All,
-        }
-    }
 }
 
 /// Options that `measure` and `cluster` share.
@@ -75,7 +45,7 @@ pub(super) struct MeasureOptions {
     seed: u64,
     /// Drop this share of each layer's smallest weights first, in [0, 1)
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
-    prune: f64,
+    pub(super) prune: f64,
     /// k-means starts [default: 25 up to 2,000 nodes, else 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     restarts: Option<u16>,
@@ -85,9 +55,9 @@ pub(super) struct MeasureOptions {
     /// Which k-means runs
     #[arg(long, value_enum, default_value = "lloyd")]
     kmeans: KMeansOption,
-    /// The paper's text, or what its authors' code did; they agree on chains of dense layers
+    /// What the nodes of a convolutional network are; all agree on chains of dense layers
     #[arg(long, value_enum, default_value = "paper")]
-    convention: Convention,
+    convention: ConventionOption,
     /// Write the result as JSON; - for standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -124,52 +94,31 @@ enum KMeansOption {
     Crate,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Convention {
-    Paper,
-    Authors,
-}
-
 impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let (graph, model) = read_network(&self.model, self.layers.into())?;
-        self.options.check_convolutional(&model)?;
-        self.options.measure(graph, model, Some(()), start.elapsed().as_secs_f64(), global)
+        self.options.check()?;
+        let params = self.network.params(self.options.convention, self.options.prune);
+        let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
+        self.options.measure(graph, model, Some(params.norm), start.elapsed().as_secs_f64(), global)
     }
 }
 
 impl MeasureOptions {
-    /// What is not there for convolutional networks.
-    fn check_convolutional(&self, model: &ModelInfo) -> Result<(), InputError> {
-        let refuse = |option: &str, problem: &str, remedy: &str| {
-            let problem = format!("{problem}, and {} is convolutional", model.path);
-            Err(InputError::new(option, problem, remedy))
-        };
-        match model.graph_layers {
-            Some(_) if self.prune > 0.0 => {
-                refuse("--prune", "weights of dense layers alone are dropped in this version", "prune it in training")
-            }
-            Some(_) if self.convention == Convention::Authors => {
-                refuse("--convention", "dense layers alone are read as the authors do in this version", "leave it out")
-            }
-            _ => Ok(()),
-        }
+    /// Refuses what no option may be.
+    pub(super) fn check(&self) -> Result<(), InputError> {
+        check_prune(self.prune)
     }
 
-    /// Measures `graph` and shows the result. `layers` says that the graph has layers to shuffle.
+    /// Measures `graph` and shows the result. `layers`: whether the graph has layers to shuffle, and the norm of their edges.
     pub(super) fn measure(
         &self,
         graph: NeuronGraph,
         model: ModelInfo,
-        layers: Option<()>,
+        layers: Option<Norm>,
         load: f64,
         global: &Global,
     ) -> anyhow::Result<ExitCode> {
-        if !(0.0..1.0).contains(&self.prune) {
-            let problem = format!("{} is not in [0, 1)", self.prune);
-            return Err(InputError::new("--prune", problem, "give the share of weights to drop, as 0.9").into());
-        }
         let device = device::device(&global.device)?;
         for path in [&self.json, &self.html].into_iter().flatten() {
             check_output(path)?;
@@ -191,12 +140,14 @@ impl MeasureOptions {
                 seed: self.seed,
                 index: 0,
             },
-            null: layers.map(|()| match self.null {
+            null: layers.map(|_| match self.null {
                 Null::Layer => NullModel::Layer,
                 Null::LayerNonzero => NullModel::LayerNonzero,
             }),
             shuffles: self.shuffles as usize,
             prune: self.prune,
+            convention: self.convention.into(),
+            norm: layers.unwrap_or_default(),
         };
         let bar = progress::shuffles(if layers.is_some() { self.shuffles as usize } else { 0 });
         let result = measure::measure(graph, params, || bar.inc(1));
@@ -205,9 +156,6 @@ impl MeasureOptions {
         result.model = Some(model);
         result.timing_s.load = load;
         result.timing_s.total += load;
-        if self.convention == Convention::Authors {
-            result.settings.convention = "authors".into();
-        }
         if device != tch::Device::Cpu {
             let message = "measurements are computed on the CPU in this version; the device is used for training";
             result.warnings.push(Warning::new("device", message.into()));

@@ -5,6 +5,7 @@ mod data;
 mod gc;
 mod graph;
 mod measure;
+mod network;
 mod plan;
 mod preempt;
 mod progress;

@@ -160,9 +160,10 @@ impl Dataflow {
     /// What does not fit: a layer that reads other than so many channels, unequal values that are added, a weight of other axes than its
     /// layer has; or an operation that a graph cannot be drawn through. The place is that of the operation, behind `path`.
     pub fn channels(&self, path: &str) -> Result<Vec<Option<usize>>, InputError> {
+        let inputs = self.input_channels();
         let mut channels: Vec<Option<usize>> = Vec::with_capacity(self.operations.len());
         let mut flat: Vec<bool> = Vec::with_capacity(self.operations.len());
-        for operation in &self.operations {
+        for (value, operation) in self.operations.iter().enumerate() {
             let fault = |problem: String| {
                 InputError::new(format!("{path}, {}", operation.name), problem, "export the network again")
             };
@@ -176,7 +177,7 @@ impl Dataflow {
                 _ => Ok(()),
             };
             let gives = match &operation.kind {
-                Kind::Input => None,
+                Kind::Input => inputs.get(&value).copied(),
                 Kind::Convolution { weight, groups } => {
                     let [outputs, inputs, pixels @ ..] = weight.shape.as_slice() else {
                         return Err(fault(format!("is a convolution with a weight of shape {:?}", weight.shape)));
@@ -193,7 +194,7 @@ impl Dataflow {
                             "measure the part of the network up to there",
                         ));
                     }
-                    of_layer(inputs * groups, "reads")?;
+                    of_layer(inputs.saturating_mul(*groups), "reads")?;
                     Some(*outputs)
                 }
                 Kind::Dense { weight, layout } => {
@@ -256,5 +257,34 @@ impl Dataflow {
             flat.push(flattened);
         }
         Ok(channels)
+    }
+
+    /// Number of channels of each input, or of units where a dense layer reads it: as the first layer that reads it has them.
+    fn input_channels(&self) -> HashMap<Value, usize> {
+        let mut found = HashMap::new();
+        for operation in &self.operations {
+            let (Some(&first), Some(inputs)) = (operation.inputs.first(), operation.kind.inputs()) else { continue };
+            let mut value = first;
+            while let Operation { kind: Kind::Pointwise | Kind::Flatten, inputs, .. } = &self.operations[value] {
+                value = inputs[0];
+            }
+            if self.operations[value].kind == Kind::Input {
+                found.entry(value).or_insert(inputs);
+            }
+        }
+        found
+    }
+}
+
+impl Kind {
+    /// Number of channels or units that a layer's weight says it reads.
+    fn inputs(&self) -> Option<usize> {
+        match self {
+            Self::Convolution { weight, groups } => weight.shape.get(1)?.checked_mul(*groups),
+            Self::Dense { weight, layout: Layout::OutIn } => weight.shape.get(1).copied(),
+            Self::Dense { weight, layout: Layout::InOut } => weight.shape.first().copied(),
+            Self::BatchNorm { variance, .. } => Some(variance.shape.iter().product()),
+            _ => None,
+        }
     }
 }

@@ -6,8 +6,10 @@ use super::settings::Settings;
 use super::shuffles::{Owner, Shuffles, folder, shard};
 use super::store::{RunDirectory, seed};
 use crate::InputError;
+use crate::graph::GraphParams;
 use crate::lesion::{LesionParams, Lesions, lesions};
 use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing, read_network};
+use crate::model::Arch;
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::kmeans::Engine;
 use crate::train::checkpoint::load_network;
@@ -44,7 +46,8 @@ pub struct EndState {
 fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
     let Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
     let network = directory.network(state);
-    let (graph, model) = read_network(&network, *graph_layers)?;
+    let of_graph = GraphParams { layers: *graph_layers, ..GraphParams::default() };
+    let (graph, model) = read_network(&network, Arch::Auto, of_graph)?;
     let params = MeasureParams {
         cluster: ClusterParams {
             k: clusters.get(),
@@ -57,6 +60,8 @@ fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject,
         null: Some(*null_model),
         shuffles: shuffles.get(),
         prune: 0.0,
+        convention: of_graph.convention,
+        norm: of_graph.norm,
     };
     let subject =
         Subject::new(graph, params).map_err(|error| RunError::Measure(network.display().to_string(), error))?;

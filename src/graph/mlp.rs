@@ -45,7 +45,7 @@ fn absolute(weight: &Array2<f64>) -> Csr {
 }
 
 /// The smallest of the `kept` largest magnitudes.
-fn magnitude_threshold(magnitudes: &mut [f64], kept: usize) -> f64 {
+pub(super) fn magnitude_threshold(magnitudes: &mut [f64], kept: usize) -> f64 {
     match kept {
         0 => f64::INFINITY,
         _ => *magnitudes.select_nth_unstable_by(kept - 1, |a, b| b.total_cmp(a)).1,

@@ -8,7 +8,7 @@ pub mod components;
 pub mod file;
 mod mlp;
 
-pub use channels::{GraphLayers, NamedWeight, channel_graph};
+pub use channels::{Convention, GraphLayers, GraphParams, Norm, Weighted, channel_graph};
 pub use mlp::mlp_graph;
 use sprs::CsMatI;
 use std::collections::BTreeMap;

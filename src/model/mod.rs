@@ -3,8 +3,8 @@
 //! Opening a file indexes it; each tensor is read when asked for. Sizes that a file claims are compared with its real
 //! length before memory is taken for them, and no code in a file is ever run.
 
+mod architecture;
 mod archive;
-mod convolutional_chain;
 mod dense_chain;
 mod dtype;
 mod heap;
@@ -25,14 +25,14 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayD, IxDyn};
 use sha2::{Digest, Sha256};
 
+pub use architecture::{Arch, architecture};
 pub(crate) use archive::Archive;
-pub use convolutional_chain::{convolutional_chain, is_convolutional};
 pub use dense_chain::{DenseLayer, dense_chain};
 pub use dtype::Dtype;
 pub(crate) use npy::NpyHeader;
 
 use crate::InputError;
-use crate::dataflow::Dataflow;
+use crate::dataflow::{Dataflow, TensorName};
 
 /// Elements of a tensor whose strides let it have more of them than are stored, as after `expand`.
 const MAX_EXPANDED: usize = 1 << 20;
@@ -192,6 +192,22 @@ impl TensorFile {
         let found = values.len();
         ArrayD::from_shape_vec(IxDyn(&entry.shape), values).map_err(|_| {
             InputError::new(place(), format!("has {found} of {count} elements"), "fetch or save the file again")
+        })
+    }
+
+    /// Reads the tensor of that name, in that shape, f64.
+    ///
+    /// # Errors
+    ///
+    /// As [`TensorFile::read`]; or there is none of that name, or it has other than so many elements.
+    pub fn tensor(&self, tensor: &TensorName) -> Result<ArrayD<f64>, InputError> {
+        let place = || format!("{}, tensor '{}'", self.path.display(), tensor.name);
+        let Some(entry) = self.entries.iter().find(|entry| entry.name == tensor.name) else {
+            return Err(InputError::new(place(), "is not there", "fetch or save the file again"));
+        };
+        self.read(entry)?.into_shape_with_order(IxDyn(&tensor.shape)).map_err(|_| {
+            let problem = format!("has shape {:?} where {:?} is read", entry.shape, tensor.shape);
+            InputError::new(place(), problem, "fetch or save the file again")
         })
     }
 

@@ -270,6 +270,8 @@ mod tests {
     use super::super::length::Length::{self, Epochs, Steps};
     use super::super::tests::{airg, bits, finish, small};
     use super::*;
+    use crate::graph::{GraphLayers, GraphParams};
+    use crate::model::Arch;
     use safetensors::tensor::View;
     use std::borrow::Cow;
     use std::path::PathBuf;
@@ -357,7 +359,8 @@ mod tests {
         whole.save_network(&saved).unwrap();
         let read = load_network(&saved, whole.network.architecture().clone(), Device::Cpu).unwrap();
         assert!(whole.network.parameters().into_iter().zip(read.parameters()).all(|(a, b)| a.equal(b)));
-        let graph = crate::measure::read_network(&saved, crate::graph::GraphLayers::All).unwrap().0;
+        let params = GraphParams { layers: GraphLayers::All, ..GraphParams::default() };
+        let graph = crate::measure::read_network(&saved, Arch::Auto, params).unwrap().0;
         for (block, (name, matrix)) in graph.blocks.iter().zip(whole.network.weight_matrices()) {
             let off = block.weights.to_dense() - matrix.mapv(f64::abs);
             assert!(off.iter().all(|x| x.abs() < 1e-12), "{name}");
