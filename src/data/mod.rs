@@ -7,6 +7,7 @@
 //! follow. One that is computed, from others or from a seed alone, is a [`generated::Generated`].
 
 pub mod build;
+pub mod cifar_10;
 pub mod contact_sheet;
 pub mod fetch;
 pub mod generated;
@@ -16,13 +17,17 @@ pub mod lines;
 pub mod mixture;
 pub mod mnist;
 pub mod mnist_7x7;
+pub mod pairs;
 pub mod polynomials;
 pub mod random;
 pub mod resize;
 pub mod sample;
+pub mod stacks;
 
+mod fetch_batches;
 mod mirror;
 mod published;
+mod webp_grid;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +37,7 @@ use serde::Serialize;
 pub use published::PublishedFile;
 
 use crate::InputError;
+use cifar_10::Batches;
 use generated::Generated;
 use mnist::Collection;
 
@@ -240,8 +246,13 @@ trait Source: Sync {
 
     fn load(&self, data_dir: &Path) -> Result<Dataset, InputError>;
 
-    /// The published files behind it, where there is something to download.
+    /// The published files behind it, where there are some to download one by one.
     fn collection(&self) -> Option<&'static Collection> {
+        None
+    }
+
+    /// The published batches behind it, where there is an archive of them to download.
+    fn batches(&self) -> Option<&'static Batches> {
         None
     }
 
@@ -252,15 +263,20 @@ trait Source: Sync {
 }
 
 /// Every data set that can be loaded, in the order of `ncut data list`.
-const SOURCES: [&dyn Source; 13] = [
+const SOURCES: [&dyn Source; 18] = [
     &sample::Sample,
     &mnist::MNIST,
     &mnist::FASHION_MNIST,
+    &cifar_10::CIFAR_10,
     &mnist_7x7::MNIST_7X7,
     &halves::SAME_MNIST,
     &halves::SAME_FASHION,
     &halves::DIFF_MNIST,
     &halves::DIFF_FASHION,
+    &stacks::SAME_MNIST,
+    &stacks::SAME_FASHION,
+    &stacks::DIFF_MNIST,
+    &stacks::DIFF_FASHION,
     &lines::LINES,
     &mixture::LINES_MNIST,
     &mixture::LINES_MNIST_SEP,
