@@ -114,8 +114,7 @@ impl Source for Batches {
         let fetch = fetch_command(name, data_dir);
         let stored = self.locate(&dir).ok_or_else(|| {
             let missing = self.files().filter(|file| !dir.join(file).is_file()).collect::<Vec<_>>().join(", ");
-            let problem =
-                if dir.is_dir() { format!("has no {missing}") } else { "there is no such folder".to_owned() };
+            let problem = if dir.is_dir() { format!("has no {missing}") } else { "there is no such folder".to_owned() };
             let remedy = format!("fetch it with {fetch}, or unpack {} there", self.archive[0]);
             InputError::new(dir.display(), problem, remedy)
         })?;
@@ -210,8 +209,7 @@ impl Batches {
     /// What is wrong with `records` as batch number `batch`, by its checksum.
     pub(super) fn fault(&self, batch: usize, records: &[u8]) -> Option<String> {
         let (expected, found) = (self.batches[batch][1], md5_of([records]));
-        (found != expected)
-            .then(|| format!("fails its checksum (MD5 of the contents is {found}, expected {expected})"))
+        (found != expected).then(|| format!("fails its checksum (MD5 of the contents is {found}, expected {expected})"))
     }
 }
 
@@ -230,4 +228,162 @@ fn read_exactly(path: &Path, bytes: usize, remedy: &str) -> Result<Vec<u8>, Inpu
         return Err(InputError::new(path.display(), problem, remedy));
     }
     Ok(contents)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::fs;
+
+    use super::super::full_sets;
+    use super::*;
+
+    /// The picture that `tests/data/cifar_10.py` tiles and its records, of which it prints the MD5.
+    pub const GRID: &[u8] = include_bytes!("../../tests/data/cifar-10.webp");
+    const MD5: &str = "98c18ded4a2f1d8e613d07d29869880d";
+
+    /// Six batches of six pictures, all alike.
+    pub static SMALL: Batches = Batches {
+        description: CIFAR_10.description,
+        mirrors: &[],
+        archive: CIFAR_10.archive,
+        pictures: 6,
+        batches: [
+            ["data_batch_1", MD5],
+            ["data_batch_2", MD5],
+            ["data_batch_3", MD5],
+            ["data_batch_4", MD5],
+            ["data_batch_5", MD5],
+            ["test_batch", MD5],
+        ],
+    };
+
+    /// One batch of it, as the script defines it.
+    pub fn records() -> Vec<u8> {
+        let mut records = Vec::new();
+        for picture in 0..6 {
+            records.push(picture as u8);
+            for place in 0..PIXELS {
+                let (colour, y, x) = (place / 1024, place / 32 % 32, place % 32);
+                records.push(((7 * y + 3 * x * (colour + 1) + 40 * picture) % 256) as u8);
+            }
+        }
+        records
+    }
+
+    pub fn write_binary(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        SMALL.files().for_each(|file| fs::write(folder.join(file), records()).unwrap());
+    }
+
+    pub fn write_grids(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        SMALL.batches.iter().for_each(|[name, _]| fs::write(folder.join(format!("{name}.webp")), GRID).unwrap());
+        fs::write(folder.join(GRID_LABELS), [0, 1, 2, 3, 4, 5].repeat(6)).unwrap();
+    }
+
+    #[test]
+    fn every_form_is_the_same_set() {
+        assert_eq!(SMALL.fault(0, &records()), None);
+        let forms: [fn(&Path); 3] = [write_binary, |dir| write_binary(&dir.join(UNPACKED)), write_grids];
+        for write in forms {
+            let dir = tempfile::tempdir().unwrap();
+            assert_eq!(SMALL.missing(dir.path()), ["cifar-10"]);
+            write(&dir.path().join("cifar-10"));
+            assert!(SMALL.missing(dir.path()).is_empty());
+            let set = SMALL.load(dir.path()).unwrap();
+            assert_eq!((set.train.len(), set.test.len(), set.inputs(), set.outputs()), (30, 6, 3072, 10));
+            assert_eq!((set.train.channels, set.train.height, set.train.width), (3, 32, 32));
+            assert_eq!(set.train.classes().unwrap()[4..8], [4, 5, 0, 1]);
+            let pixels = records().chunks(RECORD).flat_map(|record| record[1..].to_vec()).collect::<Vec<_>>();
+            assert_eq!(set.test.pixels().unwrap(), pixels);
+            assert_eq!(set.train.pixels().unwrap(), pixels.repeat(5));
+        }
+    }
+
+    /// Both forms, changed in one file.
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let small = |write: fn(&Path), change: &dyn Fn(&Path)| {
+            let dir = tempfile::tempdir().unwrap();
+            write(&dir.path().join("cifar-10"));
+            change(&dir.path().join("cifar-10"));
+            let error = SMALL.load(dir.path()).unwrap_err();
+            assert!(error.remedy.contains("`ncut data fetch cifar-10 --data-dir "), "{error}");
+            let place = error.place.strip_prefix(&dir.path().display().to_string()).unwrap();
+            format!("{place}: {}", error.problem)
+        };
+        let binary = |change: &dyn Fn(&Path)| small(write_binary, change);
+        assert_eq!(binary(&|dir| fs::remove_dir_all(dir).unwrap()), "/cifar-10: there is no such folder");
+        let removed = binary(&|dir| fs::remove_file(dir.join("test_batch.bin")).unwrap());
+        assert_eq!(removed, "/cifar-10: has no test_batch.bin");
+        let cut = binary(&|dir| fs::write(dir.join("data_batch_2.bin"), &records()[1..]).unwrap());
+        assert_eq!(cut, "/cifar-10/data_batch_2.bin: has 18437 bytes, expected 18438");
+        let mut labelled = records();
+        labelled[2 * RECORD] = 10;
+        let labelled = binary(&|dir| fs::write(dir.join("data_batch_3.bin"), &labelled).unwrap());
+        assert_eq!(labelled, "/cifar-10/data_batch_3.bin: label 2 is 10, expected 0 to 9");
+
+        let grid =
+            |bytes: Vec<u8>| small(write_grids, &move |dir| fs::write(dir.join("test_batch.webp"), &bytes).unwrap());
+        for damaged in [Vec::new(), GRID[..GRID.len() / 2].to_vec(), b"\x89PNG".to_vec(), GRID[..20].to_vec()] {
+            let problem = grid(damaged);
+            assert!(
+                problem.starts_with("/cifar-10/test_batch.webp: is no WebP picture, or a damaged one ("),
+                "{problem}"
+            );
+        }
+        // the width of the header, 14 bits from the fifth byte of the chunk on
+        let mut wide = GRID.to_vec();
+        (wide[21], wide[22]) = (0xfe, wide[22] | 0x3f);
+        assert!(grid(wide).ends_with("is a picture of 64 × 16383 pixels, expected 6 of 32 × 32 in it"));
+        let lossy = [b"RIFF\x1a\0\0\0WEBPVP8 \x0e\0\0\0\0\0\0\x9d\x01\x2a\x60\0\x40\0\0\0\0\0" as &[u8]].concat();
+        assert!(grid(lossy).contains("is lossy"));
+        let labels = small(write_grids, &|dir| fs::write(dir.join(GRID_LABELS), [0; 35]).unwrap());
+        assert_eq!(labels, "/cifar-10/labels_60000.u8: has 35 bytes, expected 36");
+    }
+
+    #[test]
+    fn no_bytes_make_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grid.webp");
+        for place in 0..GRID.len() {
+            for change in [1, 0x80, 0xff] {
+                let mut bytes = GRID.to_vec();
+                bytes[place] ^= change;
+                fs::write(&path, bytes).unwrap();
+                let _ = webp_grid::read(&path, [SIDE, SIDE], 6, "");
+            }
+        }
+    }
+
+    #[test]
+    fn figures_of_the_full_set() {
+        let Some(dir) = full_sets().filter(|dir| CIFAR_10.missing(dir).is_empty()) else { return };
+        let set = CIFAR_10.load(&dir).unwrap();
+        let examples = |split: &Split| {
+            let records = split.classes().unwrap().iter().zip(split.pixels().unwrap().chunks(PIXELS));
+            records.flat_map(|(label, picture)| [&[*label], picture].concat()).collect::<Vec<u8>>()
+        };
+        let all = [examples(&set.train), examples(&set.test)].concat();
+        for (batch, records) in all.chunks(CIFAR_10.batch_bytes()).enumerate() {
+            assert_eq!(CIFAR_10.fault(batch, records), None);
+        }
+        // mean and sd of red, green and blue over 255, as used everywhere to normalise
+        for (colour, (mean, sd)) in [(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)].into_iter().enumerate() {
+            let images = set.train.pixels().unwrap().chunks(PIXELS);
+            let (mut sum, mut squares) = (0u64, 0u64);
+            images.flat_map(|image| &image[colour * 1024..(colour + 1) * 1024]).for_each(|&pixel| {
+                sum += u64::from(pixel);
+                squares += u64::from(pixel).pow(2);
+            });
+            let n = 50_000.0 * 1024.0 * 255.0;
+            let found = sum as f64 / n;
+            let found_sd = (squares as f64 / n / 255.0 - found * found).sqrt();
+            assert!((found - mean).abs() < 1e-4 && (found_sd - sd).abs() < 1e-4, "{found} {found_sd}");
+        }
+        for (split, of_class) in [(&set.train, 5000), (&set.test, 1000)] {
+            let count = |class| split.classes().unwrap().iter().filter(|&&label| label == class).count();
+            assert!((0..10).all(|class| count(class) == of_class));
+        }
+    }
 }

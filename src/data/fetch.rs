@@ -313,7 +313,7 @@ pub(super) fn receive(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::RefCell;
     use std::collections::HashMap;
     use std::io::{BufRead, BufReader, Write};
@@ -380,7 +380,7 @@ mod tests {
     }
 
     /// Answers on 127.0.0.1 until dropped: 200 with the bytes of a path, 503 where they are empty, else 404.
-    struct Server {
+    pub struct Server {
         address: SocketAddr,
         asked: Arc<Mutex<Vec<String>>>,
         stop: Arc<AtomicBool>,
@@ -427,12 +427,12 @@ mod tests {
         }
 
         /// The files of a folder under `prefix`.
-        fn of_folder(dir: &Path, prefix: &str) -> Self {
+        pub fn of_folder(dir: &Path, prefix: &str) -> Self {
             let entry = |name: String| (format!("{prefix}/{name}"), fs::read(dir.join(&name)).unwrap());
             Self::new(names(dir).into_iter().map(entry).collect())
         }
 
-        fn url(&self, path: &str) -> String {
+        pub fn url(&self, path: &str) -> String {
             format!("http://{}{path}", self.address)
         }
 
@@ -486,7 +486,7 @@ mod tests {
                 seen.borrow_mut().push((path.to_path_buf(), problem.to_owned()));
             }
         };
-        let sources = Sources::new(collection(&[]), from.path().to_str()).unwrap();
+        let sources = Sources::of(collection(&[]), from.path().to_str()).unwrap();
         let fetch = Fetch { sources, dir: to.path().join("mnist"), progress: &mut progress };
         let report = fetch.files(&collection(&[]).files).unwrap();
         let kept = report.files.iter().map(|f| f.outcome == Outcome::Kept).collect::<Vec<_>>();

@@ -189,3 +189,136 @@ impl<'a> Fetch<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::super::cifar_10::tests::{SMALL, records, write_binary, write_grids};
+    use super::super::fetch::tests::Server;
+    use super::*;
+
+    /// The archive with these files in the folder that the published one has.
+    fn archive(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<u8> {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, contents) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(contents.len() as u64);
+            builder.append_data(&mut header, format!("{UNPACKED}/{name}"), &contents[..]).unwrap();
+        }
+        builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn whole() -> Vec<u8> {
+        let text = [("readme.html".to_owned(), b"words".to_vec())];
+        archive(text.into_iter().chain(SMALL.files().map(|file| (file, records()))))
+    }
+
+    fn fetch(dir: &Path, from: &str) -> Result<FetchReport, InputError> {
+        fetch_batches(&SMALL, dir.to_path_buf(), Some(from), &mut |_| {})
+    }
+
+    fn fetched(report: &FetchReport) -> usize {
+        report.files.iter().filter(|file| matches!(file.outcome, Outcome::Fetched { .. })).count()
+    }
+
+    #[test]
+    fn from_a_folder_in_every_form_and_from_an_address() {
+        let write_archive = |dir: &Path| {
+            fs::create_dir_all(dir).unwrap();
+            fs::write(dir.join("cifar-10-binary.tar.gz"), whole()).unwrap();
+        };
+        let forms: [&dyn Fn(&Path); 5] = [
+            &write_binary,
+            &|dir| write_binary(&dir.join("cifar-10").join(UNPACKED)),
+            &|dir| write_grids(&dir.join("cifar-10")),
+            &write_archive,
+            &|dir| write_archive(&dir.join("cifar-10")),
+        ];
+        for write in forms {
+            let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            write(from.path());
+            let dir = to.path().join("cifar-10");
+            let report = fetch(&dir, &from.path().display().to_string()).unwrap();
+            assert_eq!(fetched(&report), 6);
+            for file in SMALL.files() {
+                assert_eq!(fs::read(dir.join(file)).unwrap(), records());
+            }
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 6);
+            let again = fetch(&dir, &from.path().display().to_string()).unwrap();
+            assert!(again.files.iter().all(|file| file.outcome == Outcome::Kept));
+        }
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write_archive(from.path());
+        let server = Server::of_folder(from.path(), "/sets");
+        assert_eq!(fetched(&fetch(&to.path().join("new"), &server.url("/sets/")).unwrap()), 6);
+    }
+
+    #[test]
+    fn what_is_wrong_or_missing_is_replaced_where_the_others_are() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(from.path().join("cifar-10-binary.tar.gz"), whole()).unwrap();
+        let from = from.path().display().to_string();
+        let dir = to.path().join(UNPACKED);
+        write_binary(&dir);
+        fs::remove_file(dir.join("data_batch_2.bin")).unwrap();
+        fs::write(dir.join("test_batch.bin"), [&[9], &records()[1..]].concat()).unwrap();
+        let report = fetch(to.path(), &from).unwrap();
+        let [kept, missing, .., wrong] = [0, 1, 2, 3, 4, 5].map(|batch| &report.files[batch].outcome);
+        assert_eq!((kept, fetched(&report)), (&Outcome::Kept, 1));
+        assert!(matches!(missing, Outcome::Fetched { from } if from.ends_with(".tar.gz")));
+        assert!(
+            matches!(wrong, Outcome::Replaced { wrong, .. } if wrong.contains("test_batch.bin fails its checksum"))
+        );
+        assert_eq!(fs::read(dir.join("test_batch.bin")).unwrap(), records());
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
+
+        // right pictures stay as they are; of wrong ones none would be read beside new batches
+        let to = tempfile::tempdir().unwrap();
+        write_grids(to.path());
+        assert!(fetch(to.path(), &from).unwrap().files.iter().all(|file| file.outcome == Outcome::Kept));
+        fs::write(to.path().join("data_batch_3.webp"), "other").unwrap();
+        let report = fetch(to.path(), &from).unwrap();
+        assert_eq!(fetched(&report), 5);
+        assert!(matches!(SMALL.locate(to.path()), Some(Stored::Binary(_))));
+    }
+
+    #[test]
+    fn a_wrong_source_leaves_nothing_behind() {
+        let from = tempfile::tempdir().unwrap();
+        let place = from.path().join("cifar-10-binary.tar.gz");
+        let problem = |bytes: &[u8]| {
+            fs::write(&place, bytes).unwrap();
+            let to = tempfile::tempdir().unwrap();
+            let error = fetch(&to.path().join("cifar-10"), &from.path().display().to_string()).unwrap_err();
+            assert_eq!((error.place, fs::read_dir(to.path()).unwrap().count()), (place.display().to_string(), 0));
+            assert!(error.remedy.contains("--from"));
+            assert!(error.problem.ends_with(", published c32a1d4ab5d03f1284b67883e8d87530)"), "{}", error.problem);
+            error.problem
+        };
+        let whole = whole();
+        assert!(problem(&whole[..whole.len() - 30]).starts_with("is a damaged archive: "));
+        assert!(problem(b"<html>moved</html>").starts_with("is a damaged archive: "));
+        let five = archive(SMALL.files().skip(1).map(|file| (file, records())));
+        assert!(problem(&five).starts_with("has no data_batch_1.bin in it (MD5 is "));
+        let other = archive(SMALL.files().map(|file| (file, [&records()[..], &[0]].concat())));
+        assert!(problem(&other).starts_with("has a data_batch_1 that fails its checksum (MD5 of the contents is "));
+        // a gigabyte of nothing, and a name that claims as much
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_size(1 << 30);
+        header.set_cksum();
+        let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+        bomb.write_all(header.as_bytes()).unwrap();
+        std::io::copy(&mut std::io::repeat(b'a').take(1 << 24), &mut bomb).unwrap();
+        assert!(problem(&bomb.finish().unwrap()).starts_with("is a damaged archive: "));
+
+        fs::remove_file(&place).unwrap();
+        let error = fetch(&from.path().join("new"), &from.path().display().to_string()).unwrap_err();
+        assert!(
+            error.problem.starts_with("has no cifar-10-binary.tar.gz (or the six batches in it), nor has "),
+            "{error}"
+        );
+    }
+}

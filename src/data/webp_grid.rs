@@ -40,7 +40,8 @@ pub(super) fn read(
     let [rows, columns] = [rows as usize, columns as usize];
     // before memory is taken for what it claims
     if !rows.is_multiple_of(height) || !columns.is_multiple_of(width) || rows * columns != count * height * width {
-        let problem = format!("is a picture of {rows} × {columns} pixels, expected {count} of {height} × {width} in it");
+        let problem =
+            format!("is a picture of {rows} × {columns} pixels, expected {count} of {height} × {width} in it");
         return Err(fault(problem));
     }
     let mut grid = vec![0; rows * columns * 3];

@@ -124,3 +124,127 @@ fn transformed(images: &Tensor, transforms: &[Transform]) -> Tensor {
     let lower = between(at(&below, &left), at(&below, &right), &across);
     between(upper, lower, &down)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use tch::Device;
+
+    const STILL: Transform = Transform { degrees: 0.0, shift: [0.0; 2], mirrored: false };
+
+    /// `(n, channels, height, width)` of values in [0, 1).
+    fn images([n, channels, height, width]: [i64; 4]) -> Tensor {
+        let mut rng = stream(0, Purpose::DataSet, 0, 0);
+        let values: Vec<f32> = (0..n * channels * height * width).map(|_| rng.r#gen()).collect();
+        Tensor::from_slice(&values).view([n, channels, height, width])
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.flatten(0, -1)).unwrap()
+    }
+
+    /// The definition, pixel by pixel in f64: `image` `(channels, height, width)`.
+    fn one_by_one(image: &[f32], [channels, height, width]: [usize; 3], transform: Transform) -> Vec<f64> {
+        let theta = transform.degrees * std::f64::consts::PI / 180.0;
+        let (o_row, o_column) = (height as f64 / 2.0 + 0.5, width as f64 / 2.0 + 0.5);
+        let mut turned = Vec::new();
+        for channel in 0..channels {
+            let at = |r: usize, c: usize| f64::from(image[(channel * height + r) * width + c]);
+            for r in 0..height {
+                for c in 0..width {
+                    let c = if transform.mirrored { width - 1 - c } else { c };
+                    let (y, x) = (r as f64 - o_row + transform.shift[0], c as f64 - o_column + transform.shift[1]);
+                    let y_turned = o_row + theta.cos() * y - theta.sin() * x;
+                    let x_turned = o_column + theta.sin() * y + theta.cos() * x;
+                    let (y, x) = (y_turned.clamp(0.0, height as f64 - 1.0), x_turned.clamp(0.0, width as f64 - 1.0));
+                    let mut sum = 0.0;
+                    for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                        let (row, column) = (y as usize + row, x as usize + column);
+                        let weight = (1.0 - (y - row as f64).abs()) * (1.0 - (x - column as f64).abs());
+                        if row < height && column < width {
+                            sum += weight * at(row, column);
+                        }
+                    }
+                    turned.push(sum);
+                }
+            }
+        }
+        turned
+    }
+
+    #[test]
+    fn a_batch_is_its_images_one_by_one() {
+        let batch = images([64, 3, 12, 9]);
+        let mut rng = stream(1, Purpose::Augmentation, 5, 0);
+        let drawn: Vec<Transform> = (0..64).map(|_| Transform::draw(12, 9, &mut rng)).collect();
+        let found = values(&transformed(&batch, &drawn));
+        for (i, (image, found)) in values(&batch).chunks(324).zip(found.chunks(324)).enumerate() {
+            for (found, wanted) in found.iter().zip(one_by_one(image, [3, 12, 9], drawn[i])) {
+                assert!((f64::from(*found) - wanted).abs() < 2e-5, "{:?}: {found} is not {wanted}", drawn[i]);
+            }
+        }
+        // and that is what a step is given
+        let flat = batch.view([64, 324]);
+        let given = Augmentation::Cifar.apply(flat.shallow_clone(), [3, 12, 9], 1, 5);
+        assert_eq!((given.size(), values(&given)), (flat.size(), found));
+        assert_eq!(values(&Augmentation::None.apply(flat.shallow_clone(), [3, 12, 9], 1, 5)), values(&flat));
+    }
+
+    /// `tests/data/augmentation.py`: Keras itself.
+    #[test]
+    fn images_are_those_of_keras() {
+        let of_keras: Value = serde_json::from_str(include_str!("../../tests/data/augmentation.json")).unwrap();
+        let reals = |value: &Value| -> Vec<f64> { serde_json::from_value(value.clone()).unwrap() };
+        let image = Tensor::from_slice(&reals(&of_keras["pixels"])).to_kind(Kind::Float).view([1, 2, 8, 6]);
+        for case in of_keras["cases"].as_array().unwrap() {
+            let shift = reals(&case["shift"]);
+            let transform = Transform {
+                degrees: case["degrees"].as_f64().unwrap(),
+                shift: [shift[0], shift[1]],
+                mirrored: case["mirrored"].as_bool().unwrap(),
+            };
+            for (found, wanted) in values(&transformed(&image, &[transform])).into_iter().zip(reals(&case["pixels"])) {
+                assert!((f64::from(found) - wanted).abs() < 1e-5, "{transform:?}: {found} is not {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_changes_no_bit_and_whole_pixels_stay_whole() {
+        let batch = images([3, 2, 28, 32]);
+        let mirrored = Transform { mirrored: true, ..STILL };
+        let shifted = Transform { shift: [2.0, -3.0], ..STILL };
+        let found = transformed(&batch, &[STILL, mirrored, shifted]);
+        assert!(found.get(0).equal(&batch.get(0)));
+        assert!(found.get(1).equal(&batch.get(1).flip([2])));
+        // pixel (r, c) is what was at (r + 2, c − 3), or at the border
+        let (rows, columns) =
+            (Tensor::arange(28, (Kind::Int64, Device::Cpu)), Tensor::arange(32, (Kind::Int64, Device::Cpu)));
+        let wanted =
+            batch.get(2).index_select(1, &(rows + 2).clamp_max(27)).index_select(2, &(columns - 3).clamp_min(0));
+        assert!(found.get(2).equal(&wanted));
+    }
+
+    #[test]
+    fn draws_are_uniform_and_each_steps_own() {
+        let draw = |step| {
+            let mut rng = stream(3, Purpose::Augmentation, step, 0);
+            (0..4000).map(|_| Transform::draw(20, 50, &mut rng)).collect::<Vec<_>>()
+        };
+        let drawn = draw(0);
+        assert!(drawn == draw(0) && drawn != draw(1));
+        // mean and sd of a uniform variable in ±b: 0 ± b/√3/63, and b/√3 within 2 %
+        let check = |bound: f64, of: fn(&Transform) -> f64| {
+            let mean = drawn.iter().map(of).sum::<f64>() / 4000.0;
+            let sd = (drawn.iter().map(|t| of(t).powi(2)).sum::<f64>() / 4000.0).sqrt();
+            assert!(drawn.iter().all(|t| of(t).abs() <= bound));
+            assert!(mean.abs() < 0.04 * bound && (sd / bound * 3.0f64.sqrt() - 1.0).abs() < 0.04, "{mean} {sd}");
+        };
+        check(15.0, |t| t.degrees);
+        check(2.0, |t| t.shift[0]);
+        check(5.0, |t| t.shift[1]);
+        // 2000 ± 32 (sd)
+        assert!((1870..2130).contains(&drawn.iter().filter(|t| t.mirrored).count()));
+    }
+}
