@@ -6,7 +6,9 @@
 //! |---|---|
 //! | the binary version | `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin`, as `cifar-10-binary.tar.gz` has them |
 //! | the same, as unpacked | these files in `cifar-10-batches-bin` |
-//! | lossless pictures | `data_batch_1.webp` and so on, with `labels_60000.u8` beside them: [`super::webp_grid`] |
+//! | lossless pictures | `data_batch_1.webp` and so on, all pictures of a batch tiled row after row, and `labels_60000.u8` |
+//!
+//! Pictures take some seconds to read; `ncut data fetch cifar-10 --from` their folder writes the binary version.
 //!
 //! ```text
 //! batch    10,000 records
@@ -16,7 +18,7 @@
 //! # References
 //!
 //! * A. Krizhevsky (2009), *Learning Multiple Layers of Features from Tiny Images*, and "Binary version" at
-//!   https://www.cs.toronto.edu/~kriz/cifar.html
+//!   <https://www.cs.toronto.edu/~kriz/cifar.html>
 
 use std::fs::File;
 use std::io::Read;

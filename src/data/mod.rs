@@ -307,7 +307,7 @@ pub fn describe(name: &str) -> Result<&'static Description, InputError> {
 ///
 /// # Errors
 ///
-/// The name is unknown; a file is missing; a file is not what its name says (see [`idx`] and [`mnist`]).
+/// The name is unknown; a file is missing; a file is not what its name says (see [`idx`], [`mnist`] and [`cifar_10`]).
 pub fn load(name: &str, data_dir: &Path) -> Result<Dataset, InputError> {
     source(name)?.load(data_dir)
 }

@@ -11,13 +11,13 @@
 //!
 //! of the original, interpolated linearly between its four neighbours, after p is brought to the nearest pixel of the
 //! border if it is outside. `c'` is `c`, or `w − 1 − c` if the image is mirrored. `o` is one pixel down and to the right
-//! of the middle of the image, (h/2 − ½, w/2 − ½): so it was until 2020. An image turned by θ is thereby shifted too, by
+//! of the middle of the image, (h/2 − ½, w/2 − ½): so it was in 2019 and 2020. An image turned by θ is thereby shifted too, by
 //! up to 0.37 pixels at 15 degrees.
 //!
 //! The paper says "between 0 and 15 degrees"; its code turns both ways.
 //!
-//! Keras' generator gave the authors 390 steps an epoch for 50,000 images in batches of 128, whole batches only as they
-//! count; here an epoch has all images, in 391 steps, the last of 80.
+//! The authors' epoch on CIFAR-10 is 50,000 / 128 = 390 steps, rounded down, of a generator whose way through all images has
+//! 391 batches, the last of 80; here an epoch is that way, 391 steps.
 //!
 //! # References
 //!
