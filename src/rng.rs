@@ -30,6 +30,8 @@ pub enum Purpose {
     Lesion = 9,
     /// Tags of neurons; `index` is the layer.
     Tags = 10,
+    /// How training images are turned and shifted; `index` is the training step.
+    Augmentation = 11,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

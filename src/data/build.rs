@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Description, Inputs, Split, Targets, fetch_command, source};
+use super::{Description, Inputs, Origin, Split, Targets, fetch_command, source};
 use crate::{InputError, aside, npy};
 
 /// A file that [`build`] wrote.
@@ -57,13 +57,11 @@ struct RecordFile {
 pub fn build(name: &str, data_dir: &Path, seed: u64, output: Option<&Path>) -> Result<Vec<BuiltFile>, InputError> {
     let source = source(name)?;
     let Some(generated) = source.generated() else {
-        let remedy = match source.collection() {
-            Some(_) => format!("download it with {}", fetch_command(name, data_dir)),
-            None => "use it as it is".into(),
-        };
-        let problem = match source.collection() {
-            Some(_) => "is published, not generated",
-            None => "is part of the program: there is nothing to build",
+        let (problem, remedy) = match source.description().origin {
+            Origin::Fetched => {
+                ("is published, not generated", format!("download it with {}", fetch_command(name, data_dir)))
+            }
+            _ => ("is part of the program: there is nothing to build", "use it as it is".into()),
         };
         return Err(InputError::new(format!("data set '{name}'"), problem, remedy));
     };

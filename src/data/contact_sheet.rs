@@ -13,19 +13,21 @@ const GAP: usize = 1;
 /// Grey of the gaps, and of places for which a class has no image: seen against black and white images alike.
 const GAP_GREY: u8 = 96;
 
-/// A grey picture.
+/// A grey or coloured picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactSheet {
     /// Columns, in pixels.
     pub width: usize,
     /// Rows, in pixels.
     pub height: usize,
-    /// Grey values, shape `(height, width)`, 0 black to 255 white.
+    /// Values of a pixel: 1 of grey, 3 of red, green and blue.
+    pub colours: usize,
+    /// Shape `(height, width, colours)`, 0 dark to 255 bright.
     pub pixels: Vec<u8>,
 }
 
 /// The first `per_class` images of each class, as they come in `split`: class `c` of `classes` in row `c`, 1 pixel
-/// apart. Of several channels the first is shown; of reals, 1 is white.
+/// apart. Three channels are colours; any other number stand side by side in grey. Of reals, 1 is white.
 ///
 /// # Panics
 ///
@@ -41,23 +43,32 @@ pub struct ContactSheet {
 /// ```
 pub fn contact_sheet(split: &Split, per_class: usize, classes: usize) -> ContactSheet {
     let labels = split.classes().expect("a split with classes");
-    let mut sheet = ContactSheet::empty([classes, per_class], [split.height, split.width]);
+    let colours = if split.channels == 3 { 3 } else { 1 };
+    let size = [split.height, split.width * split.channels / colours];
+    let mut sheet = ContactSheet::empty([classes, per_class], size, colours);
     for class in 0..classes {
         let of_class = (0..split.len()).filter(|&i| usize::from(labels[i]) == class);
         for (place, i) in of_class.take(per_class).enumerate() {
-            sheet.put([class, place], [split.height, split.width], &grey(split, i));
+            sheet.put([class, place], size, &picture(split, i, colours));
         }
     }
     sheet
 }
 
-/// Grey values of the first channel of image `i`.
-fn grey(split: &Split, i: usize) -> Vec<u8> {
-    let start = i * split.input_len();
-    let place = start..start + split.height * split.width;
-    match &split.inputs {
+/// Image `i`, `(height, width, 3)` in colours, else `(height, channels · width)`.
+fn picture(split: &Split, i: usize, colours: usize) -> Vec<u8> {
+    let place = i * split.input_len()..(i + 1) * split.input_len();
+    let values = match &split.inputs {
         Inputs::Pixels(pixels) => pixels[place].to_vec(),
         Inputs::Reals(reals) => reals[place].iter().map(|value| (value * 255.0).round() as u8).collect(),
+    };
+    let at = |channel: usize, y: usize, x: usize| values[(channel * split.height + y) * split.width + x];
+    let (channels, height, width) = (split.channels, split.height, split.width);
+    let rows = 0..height;
+    if colours == 3 {
+        rows.flat_map(|y| (0..3 * width).map(move |x| at(x % 3, y, x / 3))).collect()
+    } else {
+        rows.flat_map(|y| (0..channels * width).map(move |x| at(x / width, y, x % width))).collect()
     }
 }
 
@@ -89,7 +100,7 @@ pub fn target_maps(split: &Split, columns: usize) -> ContactSheet {
             cells[(MAP - 1 - y as usize) * MAP + x as usize].push(i);
         }
     }
-    let mut sheet = ContactSheet::empty([outputs.div_ceil(columns), columns], [MAP, MAP]);
+    let mut sheet = ContactSheet::empty([outputs.div_ceil(columns), columns], [MAP, MAP], 1);
     for output in 0..*outputs {
         let mean = |examples: &Vec<usize>| {
             let sum: f32 = examples.iter().map(|i| values[i * outputs + output]).sum();
@@ -106,27 +117,30 @@ pub fn target_maps(split: &Split, columns: usize) -> ContactSheet {
 
 impl ContactSheet {
     /// Room for `rows` × `columns` images of one size.
-    fn empty([rows, columns]: [usize; 2], [height, width]: [usize; 2]) -> Self {
+    fn empty([rows, columns]: [usize; 2], [height, width]: [usize; 2], colours: usize) -> Self {
         let (height, width) = (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP);
-        Self { width, height, pixels: vec![GAP_GREY; width * height] }
+        Self { width, height, colours, pixels: vec![GAP_GREY; width * height * colours] }
     }
 
     /// Puts an image into its place; all have the same size.
     fn put(&mut self, [row, column]: [usize; 2], [height, width]: [usize; 2], image: &[u8]) {
         let corner = (GAP + row * (height + GAP)) * self.width + GAP + column * (width + GAP);
-        for (y, line) in image.chunks_exact(width).enumerate() {
-            self.pixels[corner + y * self.width..][..width].copy_from_slice(line);
+        for (y, line) in image.chunks_exact(width * self.colours).enumerate() {
+            self.pixels[(corner + y * self.width) * self.colours..][..line.len()].copy_from_slice(line);
         }
     }
 
     /// Each pixel as a square of `factor` × `factor`, gaps too.
     pub fn enlarged(&self, factor: usize) -> Self {
-        let (width, height) = (self.width * factor, self.height * factor);
-        let at = |i: usize| self.pixels[i / width / factor * self.width + i % width / factor];
-        Self { width, height, pixels: (0..width * height).map(at).collect() }
+        let (width, height, colours) = (self.width * factor, self.height * factor, self.colours);
+        let pixels = (0..width * height).flat_map(|i| {
+            let from = (i / width / factor * self.width + i % width / factor) * colours;
+            &self.pixels[from..from + colours]
+        });
+        Self { width, height, colours, pixels: pixels.copied().collect() }
     }
 
-    /// Writes the picture as PNG, 8 bits of grey a pixel, in place of any file of that name.
+    /// Writes the picture as PNG, 8 bits a value, in place of any file of that name.
     ///
     /// # Errors
     ///
@@ -141,7 +155,7 @@ impl ContactSheet {
         };
         let mut aside = Aside::new(dir)?;
         let mut encoder = png::Encoder::new(BufWriter::new(aside.file()), width, height);
-        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_color(if self.colours == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });
         encoder.set_depth(png::BitDepth::Eight);
         let written = encoder.write_header().and_then(|mut writer| {
             writer.write_image_data(&self.pixels)?;
@@ -194,6 +208,25 @@ mod tests {
     }
 
     #[test]
+    fn channels_are_colours_or_side_by_side() {
+        const G: u8 = GAP_GREY;
+        // one image of 1 × 2 pixels
+        let pixels = Inputs::Pixels(vec![1, 2, 3, 4, 5, 6]);
+        let colours = Split { inputs: pixels, channels: 3, ..Split::grey(Vec::new(), vec![0], 1, 2) };
+        let sheet = contact_sheet(&colours, 1, 1);
+        assert_eq!((sheet.width, sheet.height, sheet.colours), (4, 3, 3));
+        assert_eq!(sheet.pixels[12..24], [G, G, G, 1, 3, 5, 2, 4, 6, G, G, G]);
+        let twice = sheet.enlarged(2);
+        assert_eq!((twice.width, twice.height), (8, 6));
+        assert_eq!(twice.pixels[3 * (8 * 3 + 2)..][..12], [1, 3, 5, 1, 3, 5, 2, 4, 6, 2, 4, 6]);
+
+        let stack = Split { inputs: Inputs::Pixels(vec![1, 2, 3, 4]), channels: 2, ..colours };
+        let sheet = contact_sheet(&stack, 1, 1);
+        assert_eq!((sheet.width, sheet.height, sheet.colours), (6, 3, 1));
+        assert_eq!(sheet.pixels[6..12], [G, 1, 2, 3, 4, G]);
+    }
+
+    #[test]
     fn maps_have_axes_and_signs() {
         // (x, y) and the targets x, y and 0 at the four corners and off the map
         let points = [[-1.99, -1.99], [1.99, -1.99], [-1.99, 1.99], [1.99, 1.99], [9.0, 9.0]];
@@ -220,14 +253,17 @@ mod tests {
     fn a_png_reader_finds_the_same_pixels() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sheet.png");
-        let sheet = contact_sheet(&split(), 2, 2);
-        sheet.write_png(&path).unwrap();
-        let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
-        let mut reader = png::Decoder::new(file).read_info().unwrap();
-        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut pixels).unwrap();
-        assert_eq!((info.width, info.height, info.color_type), (7, 5, png::ColorType::Grayscale));
-        assert_eq!(pixels, sheet.pixels);
+        let grey = contact_sheet(&split(), 2, 2);
+        let coloured = ContactSheet { width: 2, height: 1, colours: 3, pixels: vec![1, 2, 3, 4, 5, 6] };
+        for (sheet, kind) in [(grey, png::ColorType::Grayscale), (coloured, png::ColorType::Rgb)] {
+            sheet.write_png(&path).unwrap();
+            let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
+            let mut reader = png::Decoder::new(file).read_info().unwrap();
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            let info = reader.next_frame(&mut pixels).unwrap();
+            assert_eq!((info.width as usize, info.height as usize), (sheet.width, sheet.height));
+            assert_eq!((info.color_type, pixels), (kind, sheet.pixels));
+        }
     }
 
     #[test]

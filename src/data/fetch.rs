@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Description;
+use super::fetch_batches::fetch_batches;
 use super::mirror::{Candidate, Failure, Mirror};
 use super::mnist::Collection;
 use super::published::PublishedFile;
@@ -89,9 +91,10 @@ pub enum Outcome {
 /// its parents into theirs.
 ///
 /// They come from the public mirrors in turn or, where `from` is given, from that folder or address (`http://`,
-/// `https://`) alone: in it or in `from/<name>`, compressed or not, or in a root of torchvision. Each is written aside,
-/// compared with its checksum, and only then given its name, in place of a wrong one. Files that are right already are
-/// kept, so calling again goes on where the last call stopped.
+/// `https://`) alone: in it or in `from/<name>`, compressed or not, or in a root of torchvision; of CIFAR-10 the archive,
+/// and in a folder the batches in any form that [`super::cifar_10`] reads. Each is written aside, compared with its
+/// checksum, and only then given its name, in place of a wrong one. Files that are right already are kept, so calling
+/// again goes on where the last call stopped.
 ///
 /// # Errors
 ///
@@ -104,20 +107,22 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<FetchReport, InputError> {
     let dir = data_dir.join(name);
-    match source(name)?.collection() {
-        Some(collection) => Fetch { sources: Sources::new(collection, from)?, dir, progress }.files(&collection.files),
-        None => {
-            let mut files = Vec::new();
-            for parent in source(name)?.description().parents {
-                files.extend(fetch(parent, data_dir, from, progress)?.files);
-            }
-            Ok(FetchReport { dir, files })
-        }
+    let source = source(name)?;
+    if let Some(collection) = source.collection() {
+        return Fetch { sources: Sources::of(collection, from)?, dir, progress }.files(&collection.files);
     }
+    if let Some(batches) = source.batches() {
+        return fetch_batches(batches, dir, from, progress);
+    }
+    let mut files = Vec::new();
+    for parent in source.description().parents {
+        files.extend(fetch(parent, data_dir, from, progress)?.files);
+    }
+    Ok(FetchReport { dir, files })
 }
 
-/// Where the files of one collection are looked for.
-struct Sources<'a> {
+/// Where the files of one data set are looked for.
+pub(super) struct Sources<'a> {
     name: &'static str,
     from: Option<&'a str>,
     folders: Vec<&'static str>,
@@ -126,34 +131,88 @@ struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn new(collection: &'static Collection, from: Option<&'a str>) -> Result<Self, InputError> {
-        let name = collection.description.name;
+    fn of(collection: &'static Collection, from: Option<&'a str>) -> Result<Self, InputError> {
+        Self::new(&collection.description, collection.mirrors, &[collection.torchvision], from)
+    }
+
+    /// `mirrors`, or `from` alone; in a folder on disk, `unpacked` are those below it in which others may have put the files.
+    pub(super) fn new(
+        description: &Description,
+        mirrors: &[&str],
+        unpacked: &[&'static str],
+        from: Option<&'a str>,
+    ) -> Result<Self, InputError> {
+        let name = description.name;
         let mirrors = match from {
             Some(from) => vec![Mirror::parse(from)?],
-            None => collection.mirrors.iter().copied().map(Mirror::parse).collect::<Result<_, _>>()?,
+            None => mirrors.iter().copied().map(Mirror::parse).collect::<Result<_, _>>()?,
         };
         let folders = match mirrors[..] {
             // its own folder first: the files of another data set have the same names
-            [Mirror::Folder(_)] => vec![name, collection.torchvision, ""],
+            [Mirror::Folder(_)] => [&[name], unpacked, &[""]].concat(),
             _ if from.is_some() => vec![name, ""],
             _ => vec![""],
         };
         Ok(Self { name, from, folders, mirrors: mirrors.into_iter().map(|m| (m, None)).collect() })
     }
 
-    fn candidates(&self, mirror: &Mirror, file: &PublishedFile) -> Vec<Candidate> {
-        let names = file.names();
+    /// The folders on disk that are looked into, where one was named.
+    pub(super) fn on_disk(&self) -> Vec<PathBuf> {
+        match &self.mirrors[..] {
+            [(Mirror::Folder(root), _)] => self.folders.iter().map(|folder| root.join(folder)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where a file of one of `names` may be.
+    fn candidates(&self, mirror: &Mirror, names: &[String]) -> Vec<Candidate> {
         // on the web each name costs a request: the usual ones there, and that of the public mirrors only at those
         let count = match (mirror, self.from) {
             (Mirror::Folder(_), _) => names.len(),
             (Mirror::Web(_), Some(_)) => 2,
             (Mirror::Web(_), None) => 1,
         };
-        mirror.candidates(&self.folders, &names[..count])
+        mirror.candidates(&self.folders, &names[..count.min(names.len())])
+    }
+
+    /// Asks one source after the other for a file of one of `names`, until `receive` takes it. Returns what that returned,
+    /// and where it came from. `failures` are places that were looked at before, and what was wrong there; `wanted` is what is
+    /// looked for, for the error: a name, and what else would do.
+    pub(super) fn obtain<T>(
+        &mut self,
+        wanted: [&str; 2],
+        names: &[String],
+        mut failures: Vec<(String, String)>,
+        progress: &mut dyn FnMut(Progress),
+        receive: impl Fn(&Candidate, &mut dyn FnMut(Progress)) -> Result<T, Failure>,
+    ) -> Result<(T, String), InputError> {
+        for i in 0..self.mirrors.len() {
+            let (mirror, silent) = &self.mirrors[i];
+            if let Some(problem) = silent {
+                failures.push((mirror.to_string(), problem.clone()));
+                continue;
+            }
+            for candidate in self.candidates(mirror, names) {
+                let from = candidate.to_string();
+                let (problem, silent) = match receive(&candidate, progress) {
+                    Ok(received) => return Ok((received, from)),
+                    Err(Failure::File(problem)) => (problem, false),
+                    Err(Failure::Mirror(problem)) => (problem, true),
+                    Err(Failure::Ours(error)) => return Err(error),
+                };
+                progress(Progress::Failed { from: &from, problem: &problem });
+                failures.push((from, problem.clone()));
+                if silent {
+                    self.mirrors[i].1 = Some(problem);
+                    break;
+                }
+            }
+        }
+        Err(self.error(wanted, &failures))
     }
 
     /// The one error for all that was tried; `failures` are places and what was wrong there.
-    fn error(&self, file: &PublishedFile, failures: &[(String, String)]) -> InputError {
+    fn error(&self, [file, or]: [&str; 2], failures: &[(String, String)]) -> InputError {
         let remedy = match self.from {
             Some(_) => "name another place with --from, or leave it out to ask the public mirrors".to_owned(),
             None => format!(
@@ -165,14 +224,13 @@ impl<'a> Sources<'a> {
             ([(place, problem)], _) => InputError::new(place, problem, remedy),
             ([], from) => {
                 let within: Vec<_> = self.folders.iter().filter(|f| !f.is_empty()).copied().collect();
-                let problem =
-                    format!("has no {} (with or without .gz), nor has {} in it", file.name, within.join(" or "));
+                let problem = format!("has no {file} ({or}), nor has {} in it", within.join(" or "));
                 InputError::new(from.unwrap_or(self.name), problem, remedy)
             }
             _ => {
                 let said: Vec<_> = failures.iter().map(|(place, problem)| format!("from {place}: {problem}")).collect();
                 let problem = format!("no right copy to be had ({})", said.join(", "));
-                InputError::new(format!("{}/{}", self.name, file.name), problem, remedy)
+                InputError::new(format!("{}/{file}", self.name), problem, remedy)
             }
         }
     }
@@ -221,52 +279,41 @@ impl Fetch<'_, '_> {
         Ok(FetchedFile { path, outcome })
     }
 
-    /// Asks one source after the other. Returns the path of the file, and where it came from.
+    /// The path of the file, and where it came from.
     fn obtain(&mut self, file: &PublishedFile) -> Result<(PathBuf, String), InputError> {
-        let mut failures = Vec::new();
-        for i in 0..self.sources.mirrors.len() {
-            let (mirror, silent) = &self.sources.mirrors[i];
-            if let Some(problem) = silent {
-                failures.push((mirror.to_string(), problem.clone()));
-                continue;
-            }
-            for candidate in self.sources.candidates(mirror, file) {
-                let from = candidate.to_string();
-                let (problem, silent) = match self.receive(file, &candidate) {
-                    Ok(path) => return Ok((path, from)),
-                    Err(Failure::File(problem)) => (problem, false),
-                    Err(Failure::Mirror(problem)) => (problem, true),
-                    Err(Failure::Ours(error)) => return Err(error),
-                };
-                (self.progress)(Progress::Failed { from: &from, problem: &problem });
-                failures.push((from, problem.clone()));
-                if silent {
-                    self.sources.mirrors[i].1 = Some(problem);
-                    break;
-                }
-            }
+        let Self { sources, dir, progress } = self;
+        let receive = |candidate: &Candidate, progress: &mut dyn FnMut(Progress)| {
+            fs::create_dir_all(&*dir).map_err(|e| Failure::Ours(InputError::io(dir, &e)))?;
+            let mut aside = Aside::new(dir).map_err(Failure::Ours)?;
+            receive(candidate, &mut aside, file.bound(), progress)?;
+            let storage = file.check(aside.path()).map_err(|fault| Failure::File(fault.to_string()))?;
+            let name = file.name_as(storage);
+            aside.rename(&name).map_err(Failure::Ours)?;
+            Ok(dir.join(name))
+        };
+        let obtained =
+            sources.obtain([file.name, "with or without .gz"], &file.names(), Vec::new(), *progress, receive);
+        if obtained.is_err() {
+            // goes only if it is empty: a folder without files would look like a data set
+            let _ = fs::remove_dir(dir);
         }
-        // goes only if it is empty: a folder without files would look like a data set
-        let _ = fs::remove_dir(&self.dir);
-        Err(self.sources.error(file, &failures))
-    }
-
-    /// Takes the file from one place, and gives it its name if it is right.
-    fn receive(&mut self, file: &PublishedFile, candidate: &Candidate) -> Result<PathBuf, Failure> {
-        fs::create_dir_all(&self.dir).map_err(|e| Failure::Ours(InputError::io(&self.dir, &e)))?;
-        let mut aside = Aside::new(&self.dir).map_err(Failure::Ours)?;
-        let from = candidate.to_string();
-        let mut receiving = |done, total| (self.progress)(Progress::Receiving { from: &from, done, total });
-        candidate.copy_to(&mut aside, file.bound(), &mut receiving)?;
-        let storage = file.check(aside.path()).map_err(|fault| Failure::File(fault.to_string()))?;
-        let name = file.name_as(storage);
-        aside.rename(&name).map_err(Failure::Ours)?;
-        Ok(self.dir.join(name))
+        obtained
     }
 }
 
+/// Copies what is at one place to a file aside, at most `bound` bytes.
+pub(super) fn receive(
+    candidate: &Candidate,
+    aside: &mut Aside,
+    bound: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Failure> {
+    let from = candidate.to_string();
+    candidate.copy_to(aside, bound, &mut |done, total| progress(Progress::Receiving { from: &from, done, total }))
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::RefCell;
     use std::collections::HashMap;
     use std::io::{BufRead, BufReader, Write};
@@ -317,7 +364,7 @@ mod tests {
     }
 
     fn run(collection: &'static Collection, dir: &Path, from: Option<&str>) -> Result<FetchReport, InputError> {
-        let sources = Sources::new(collection, from)?;
+        let sources = Sources::of(collection, from)?;
         Fetch { sources, dir: dir.join("mnist"), progress: &mut |_| {} }.files(&collection.files)
     }
 
@@ -333,7 +380,7 @@ mod tests {
     }
 
     /// Answers on 127.0.0.1 until dropped: 200 with the bytes of a path, 503 where they are empty, else 404.
-    struct Server {
+    pub struct Server {
         address: SocketAddr,
         asked: Arc<Mutex<Vec<String>>>,
         stop: Arc<AtomicBool>,
@@ -380,12 +427,12 @@ mod tests {
         }
 
         /// The files of a folder under `prefix`.
-        fn of_folder(dir: &Path, prefix: &str) -> Self {
+        pub fn of_folder(dir: &Path, prefix: &str) -> Self {
             let entry = |name: String| (format!("{prefix}/{name}"), fs::read(dir.join(&name)).unwrap());
             Self::new(names(dir).into_iter().map(entry).collect())
         }
 
-        fn url(&self, path: &str) -> String {
+        pub fn url(&self, path: &str) -> String {
             format!("http://{}{path}", self.address)
         }
 
@@ -439,7 +486,7 @@ mod tests {
                 seen.borrow_mut().push((path.to_path_buf(), problem.to_owned()));
             }
         };
-        let sources = Sources::new(collection(&[]), from.path().to_str()).unwrap();
+        let sources = Sources::of(collection(&[]), from.path().to_str()).unwrap();
         let fetch = Fetch { sources, dir: to.path().join("mnist"), progress: &mut progress };
         let report = fetch.files(&collection(&[]).files).unwrap();
         let kept = report.files.iter().map(|f| f.outcome == Outcome::Kept).collect::<Vec<_>>();
@@ -512,7 +559,7 @@ mod tests {
             }
         };
         let fetch =
-            Fetch { sources: Sources::new(set, None).unwrap(), dir: to.path().join("mnist"), progress: &mut progress };
+            Fetch { sources: Sources::of(set, None).unwrap(), dir: to.path().join("mnist"), progress: &mut progress };
         let report = fetch.files(&set.files).unwrap();
         let from_good = report
             .files

@@ -3,19 +3,16 @@
 //! Each image of the parent is shrunk to half its width ([`super::resize`]); then all are scaled so that the brightest
 //! pixel of the split is 255, and rounded to integers.
 //!
-//! * **same**: on the left image `i`, on the right one drawn uniformly from the first `m` images of its class, where `m` is
-//!   the size of the smallest class of the split. It may be image `i` itself. The label is the class.
-//! * **diff**: two images drawn uniformly, with replacement. The label is the sum of their classes, modulo 10. The
-//!   classes may be the same, which they are in a tenth.
+//! Which two make an example, and its label: [`super::pairs`].
 //!
 //! Inferred: a value halfway between two integers (a pixel in seven of MNIST) goes to the even one, as NumPy rounds. The
 //! authors' floats may lie beside the half: in f64 divided by 255 and multiplied again, 1.3 % of the pixels of MNIST and
 //! 3.0 % of those of Fashion-MNIST differ from these, by one.
 
-use rand::Rng;
 use rayon::prelude::*;
 
 use super::generated::{CITATION, Generated, Images, Making, PIXELS, SIDE, TEN_CLASSES};
+use super::pairs::{self, Pair};
 use super::{Description, Origin, Split, mnist, resize};
 
 /// Of MNIST, of the same class.
@@ -69,13 +66,13 @@ const fn set(
             "Images are halved in width (Gaussian blur of σ = 1/2 cut off to integers, linear interpolation), scaled to \
              a maximum of 255 and rounded. Example i: image i on the left; on the right one drawn uniformly from the \
              first m of its class, m the size of the smallest class. Label: the class.",
-            same,
+            |making| side_by_side(making, &pairs::same(making)),
         ),
         Kind::Diff => (
             "Images are halved in width (Gaussian blur of σ = 1/2 cut off to integers, linear interpolation), scaled to \
              a maximum of 255 and rounded. Each example: two images drawn uniformly with replacement, side by side. \
              Label: the sum of their labels modulo 10.",
-            diff,
+            |making| side_by_side(making, &pairs::diff(making)),
         ),
     };
     Generated {
@@ -112,43 +109,19 @@ fn halves(images: &Images) -> Vec<u8> {
     shrunk.into_par_iter().map(|value| (f64::from(value) * 255.0 / f64::from(max)).round_ties_even() as u8).collect()
 }
 
-/// One image after the other: `choose` gives the two halves and the label of each.
-fn pairs(making: &Making, choose: impl Fn(usize) -> ([usize; 2], u8) + Sync) -> Split {
-    let source = &making.parents[0];
-    let halves = halves(source);
-    let (mut pixels, mut labels) = (vec![0; source.len() * PIXELS], vec![0; source.len()]);
-    pixels.par_chunks_exact_mut(PIXELS).zip(&mut labels).enumerate().for_each(|(i, (image, label))| {
-        let (sides, class) = choose(i);
-        *label = class;
-        for (side, from) in sides.into_iter().enumerate() {
+/// The two halves of each pair, left and right.
+fn side_by_side(making: &Making, pairs: &[Pair]) -> Split {
+    let halves = halves(&making.parents[0]);
+    let mut pixels = vec![0; pairs.len() * PIXELS];
+    pixels.par_chunks_exact_mut(PIXELS).zip(pairs).for_each(|(image, pair)| {
+        for (side, from) in pair.images.into_iter().enumerate() {
             let half = &halves[from * SIDE * HALF..(from + 1) * SIDE * HALF];
             for (row, half) in image.chunks_exact_mut(SIDE).zip(half.chunks_exact(HALF)) {
                 row[side * HALF..(side + 1) * HALF].copy_from_slice(half);
             }
         }
     });
-    Split::grey(pixels, labels, SIDE, SIDE)
-}
-
-fn same(making: &Making) -> Split {
-    let labels = making.parents[0].labels;
-    let mut classes = vec![Vec::new(); 10];
-    labels.iter().enumerate().for_each(|(i, &label)| classes[usize::from(label)].push(i));
-    // of a small parent, some classes may have none
-    let smallest = classes.iter().map(Vec::len).filter(|&len| len > 0).min().unwrap_or(0);
-    pairs(making, |i| {
-        let other = classes[usize::from(labels[i])][making.stream(i).gen_range(0..smallest)];
-        ([i, other], labels[i])
-    })
-}
-
-fn diff(making: &Making) -> Split {
-    let labels = making.parents[0].labels;
-    pairs(making, |i| {
-        let mut rng = making.stream(i);
-        let sides = [rng.gen_range(0..labels.len()), rng.gen_range(0..labels.len())];
-        (sides, (labels[sides[0]] + labels[sides[1]]) % 10)
-    })
+    Split::grey(pixels, pairs.iter().map(|pair| pair.label).collect(), SIDE, SIDE)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::aside::Aside;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest silence of a host that has answered.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Longest time for a file: the largest, 26 MB, at 15 kB/s.
-const WHOLE: Duration = Duration::from_secs(30 * 60);
+/// Longest time for a file: the largest, 170 MB, at 24 kB/s.
+const WHOLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A folder or address below which files are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -119,6 +119,11 @@ struct Summary {
     starts_as_gzip: bool,
 }
 
+/// MD5 of the file at `path`, of which at most `bound` bytes are read.
+pub(super) fn md5_of_file(path: &Path, bound: u64) -> io::Result<String> {
+    Ok(md5(&mut File::open(path)?, bound)?.md5)
+}
+
 /// Reads at most `bound` bytes.
 fn md5(bytes: &mut impl Read, bound: u64) -> io::Result<Summary> {
     let mut bytes = bytes.take(bound);

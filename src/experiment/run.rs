@@ -14,6 +14,7 @@ use crate::graph::GraphLayers;
 use crate::measure::MeasureError;
 use crate::nn::Architecture;
 use crate::penalty::block_share::Layers;
+use crate::train::augmentation::Augmentation;
 use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,10 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
         if run.settings().lesions.get() > 0 && !matches!(dataset.task, Task::Classification { .. }) {
             let problem = format!("lesions cost accuracy, and {} has no classes", dataset.name);
             return Err(InputError::new(place("lesions"), problem, "leave it out"));
+        }
+        if run.settings().augmentation != Augmentation::None && dataset.height == 1 {
+            let problem = format!("the inputs of {} are no images", dataset.name);
+            return Err(InputError::new(place("augmentation"), problem, "leave it out"));
         }
         let side = |parity: usize| widths.iter().skip(parity).step_by(2).sum::<usize>();
         let (count, least) = (run.settings().eigen_penalty_count.get(), side(0).min(side(1)));

@@ -16,6 +16,7 @@ use crate::penalty::loops::Root;
 use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyParams};
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
+use crate::train::augmentation::Augmentation;
 use crate::train::learning_rate::LearningRateSchedule;
 use crate::train::length::Length;
 use crate::train::prune::PruningSchedule;
@@ -161,6 +162,9 @@ settings! {
     batch_size: Positive = Positive(128),
     /// Whether each epoch has its own order of the examples; else all have the data set's.
     shuffle_examples: bool = true,
+    /// How training images are changed in each step: `none`; `cifar` turns, shifts and mirrors them at random, as the paper's VGG is
+    /// trained.
+    augmentation: Augmentation = Augmentation::None,
     /// Adam's step size.
     learning_rate: NonNegative = NonNegative(1e-3),
     /// What becomes of it over a phase: `constant`; `cosine`, down to 0 in each; `cosine-before-pruning`, in the first.
@@ -279,6 +283,7 @@ impl Settings {
             tag_sizes: self.tag_sizes,
             learning_rate_schedule: self.learning_rate_schedule,
             shuffle_examples: self.shuffle_examples,
+            augmentation: self.augmentation,
             pruning: PruningSchedule {
                 initial_sparsity: self.initial_sparsity.into(),
                 final_sparsity: self.final_sparsity.into(),

@@ -11,6 +11,7 @@ use crate::penalty::loops::Root;
 use crate::penalty::{LoopFlatten, LoopPenalty};
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
+use crate::train::augmentation::Augmentation;
 use crate::train::learning_rate::LearningRateSchedule;
 use crate::train::length::Length;
 use serde::de::{self, Deserializer, Visitor};
@@ -356,6 +357,12 @@ impl Schema for EigenSolver {
 impl Schema for LearningRateSchedule {
     fn schema() -> Value {
         words(&["constant", "cosine", "cosine-before-pruning"])
+    }
+}
+
+impl Schema for Augmentation {
+    fn schema() -> Value {
+        words(&["none", "cifar"])
     }
 }
 

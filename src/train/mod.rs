@@ -5,6 +5,7 @@
 //! shown between steps, and may stop after any of them ([`checkpoint`]).
 
 mod adam;
+pub mod augmentation;
 pub mod checkpoint;
 pub mod device;
 pub mod learning_rate;
@@ -20,6 +21,7 @@ use crate::nn::{DropoutMasks, Network, Preset};
 use crate::penalty::{Penalties, PenaltyParams};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
+use augmentation::Augmentation;
 use learning_rate::LearningRateSchedule;
 use length::Length;
 use phases::Phases;
@@ -66,9 +68,11 @@ pub struct TrainParams {
     pub tag_sizes: TagSizes,
     /// Whether each epoch has its own order of the examples; else all have the data set's.
     pub shuffle_examples: bool,
+    /// How training images are changed in each step.
+    pub augmentation: Augmentation,
     /// How the share of pruned weights grows.
     pub pruning: PruningSchedule,
-    /// Seed of initial weights, tags, data order and dropout, each with streams of their own.
+    /// Seed of initial weights, tags, data order, dropout and augmentation, each with streams of their own.
     pub seed: u64,
 }
 
@@ -79,6 +83,8 @@ pub struct Examples {
     inputs: Tensor,
     /// Classes `(n,)`, i64, or values `(n, outputs)`, f32.
     targets: Tensor,
+    /// Channels, height and width of an input.
+    image: [i64; 3],
 }
 
 impl Examples {
@@ -100,7 +106,8 @@ impl Examples {
             }
         };
         let inputs = inputs.view([count as i64, width as i64]).to_device(device);
-        Self { inputs, targets: targets.to_device(device) }
+        let image = [split.channels, split.height, split.width].map(|extent| extent as i64);
+        Self { inputs, targets: targets.to_device(device), image }
     }
 
     fn len(&self) -> i64 {
@@ -135,9 +142,9 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Whether weights were being pruned.
     pub pruning: bool,
-    /// Mean over the epoch's steps of the loss, penalties included, dropout active.
+    /// Mean over the epoch's steps of the loss, penalties included, dropout and augmentation active.
     pub loss: f64,
-    /// Share of the training examples seen in the epoch that were classified rightly as they came, dropout active. Lower than the
+    /// Share of the training examples seen in the epoch that were classified rightly as they came, dropout and augmentation active. Lower than the
     /// final network's accuracy on them (the paper's "train acc." is this running value). None in a regression.
     pub accuracy: Option<f64>,
     /// Cross-entropy, or mean squared error, on the test set after the epoch.
@@ -344,6 +351,7 @@ impl Trainer {
     /// One step of Adam on a batch: its loss and the number classified rightly.
     fn descend(&mut self, indices: &Tensor, global_step: u64) -> (Tensor, Tensor) {
         let (input, targets) = self.train.batch(indices);
+        let input = self.params.augmentation.apply(input, self.train.image, self.params.seed, global_step);
         let masks = (self.params.dropout > 0.0).then(|| {
             let sizes = self.network.architecture().dropout_sizes();
             let batch = indices.size()[0] as usize;
@@ -469,6 +477,7 @@ mod tests {
             tags: 10,
             tag_sizes: TagSizes::Random,
             shuffle_examples: true,
+            augmentation: Augmentation::Cifar,
             pruning,
             seed: 11,
         };
@@ -510,8 +519,10 @@ mod tests {
     fn learns_and_ends_at_the_final_sparsity() {
         let params = small(Length::Epochs(2), Length::Epochs(2), Length::Steps(3)).params;
         let mut trainer = {
-            let network = Preset::Mlp { hidden: vec![64, 32] };
-            Trainer::new(TrainParams { network, batch_size: 60, ..params }, &dataset(), 2000, Device::Cpu)
+            // a digit in the mirror is none
+            let (network, augmentation) = (Preset::Mlp { hidden: vec![64, 32] }, Augmentation::None);
+            let params = TrainParams { network, batch_size: 60, augmentation, ..params };
+            Trainer::new(params, &dataset(), 2000, Device::Cpu)
         };
         let records = finish(&mut trainer);
         assert!(records[0].loss > 1.5 && records[1].test_accuracy > Some(0.7), "{records:?}");
@@ -601,6 +612,7 @@ mod tests {
         params.network = Preset::Mlp { hidden: vec![64, 32] };
         params.batch_size = 60;
         params.dropout = 0.0;
+        params.augmentation = Augmentation::None;
         let mut trainer = Trainer::new(params, &dataset(), 2000, Device::Cpu);
         let mut was_pruned: Vec<Tensor> = Vec::new();
         let mut last = None;

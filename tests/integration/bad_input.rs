@@ -429,6 +429,10 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
             &["dataset=polynomials", "lesions=2"][..],
             &["a: lesions", "polynomials has no classes", "; leave it out"][..],
         ),
+        (
+            &["dataset=polynomials", "augmentation=cifar"],
+            &["a: augmentation", "the inputs of polynomials are no images", "; leave it out"],
+        ),
         (&["tags=1000000"], &["a: tags", "1000000 tags of 798 neurons", "; use at most 798"]),
         (
             &["block_share=1", "block_share_layers=hidden"],
