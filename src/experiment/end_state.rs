@@ -1,13 +1,14 @@
 //! The measurement of a run's end states, unpruned and pruned: clustering, and as many shuffles as are not known yet.
 
 use super::grid::Run;
+use super::network_graph::network_graph;
 use super::run::{Context, Observer, Outcome, RunError, log, signal};
 use super::settings::Settings;
 use super::shuffles::{Owner, Shuffles, folder, shard};
 use super::store::{RunDirectory, seed};
 use crate::InputError;
 use crate::lesion::{LesionParams, Lesions, lesions};
-use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing, read_network};
+use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing};
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::kmeans::Engine;
 use crate::train::checkpoint::load_network;
@@ -42,9 +43,9 @@ pub struct EndState {
 
 /// What is to be measured of a network, and where its shuffles are kept.
 fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
-    let Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
+    let Settings { clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
     let network = directory.network(state);
-    let (graph, model) = read_network(&network, *graph_layers)?;
+    let (graph, model) = network_graph(&network, run.settings())?;
     let params = MeasureParams {
         cluster: ClusterParams {
             k: clusters.get(),

@@ -4,6 +4,7 @@
 //! each; channels with the pixels of a kernel; or, behind a flattening, which goes channel after channel, channels with the pixels of an
 //! image.
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 /// `weight` as `(d_out, channels, positions)`, sharing its memory.
@@ -54,10 +55,31 @@ pub fn over_positions(matrix: &Tensor, shape: &[i64]) -> Tensor {
     matrix.unsqueeze(2).expand([rows, channels, positions], false)
 }
 
-/// The same in f64 as `(channels, d_out)`: where tensors end and the graph begins.
-pub(super) fn array(weight: &Tensor, channels: usize) -> ndarray::Array2<f64> {
-    let matrix =
-        matrix(&weight.detach().to_device(tch::Device::Cpu).to_kind(Kind::Double), channels, Reduction::Magnitude);
+/// What a kernel's slice between two channels weighs in the graph.
+///
+/// # References
+///
+/// * Filan et al. (2021), *Clusterability in Neural Networks*, section 1.1, and their code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Convention {
+    /// `Σ_ab |K_ab|`, the entrywise L1 norm: the paper's words.
+    Paper,
+    /// `max_b Σ_a |K_ab|`, a the rows and b the columns: the matrix norm that the paper's figures were made with. Of dense layers behind
+    /// a flattening, which it leaves out, Σ|w| as in the paper's words.
+    Authors,
+}
+
+/// The matrix of a weight in the graph, f64, as `(channels, d_out)`: where tensors end and the graph begins. Signed where each channel has
+/// one position.
+pub(super) fn array(weight: &Tensor, channels: usize, convention: Convention) -> ndarray::Array2<f64> {
+    let weight = weight.detach().to_device(tch::Device::Cpu).to_kind(Kind::Double);
+    let matrix = match convention {
+        Convention::Authors if weight.dim() == 4 => {
+            weight.abs().sum_dim_intlist(2i64, false, Kind::Double).amax(2, false)
+        }
+        _ => matrix(&weight, channels, Reduction::Magnitude),
+    };
     let (rows, columns) = (matrix.size()[0] as usize, channels);
     let mut values = vec![0f64; rows * columns];
     matrix.contiguous().copy_data(&mut values, rows * columns);
@@ -88,5 +110,18 @@ mod tests {
         }
         let dense = counted(&[3, 8]);
         assert!(matrix(&dense, 8, Reduction::Magnitude).equal(&dense));
+    }
+
+    /// The kernel of the authors' own test, 1 to 9 row by row: 18, and 45 entry by entry. Exchanged, rows and columns would give 24.
+    #[test]
+    fn the_authors_norm_is_that_of_a_matrix() {
+        let kernel = Tensor::arange(9, (Kind::Double, Device::Cpu)).view([3, 3]) + 1.0;
+        let kernels = Tensor::stack(&[&kernel, &(&kernel * -2.0)], 0).view([2, 1, 3, 3]);
+        assert_eq!(array(&kernels, 1, Convention::Authors), ndarray::array![[18.0, 36.0]]);
+        assert_eq!(array(&kernels, 1, Convention::Paper), ndarray::array![[45.0, 90.0]]);
+        let flattened = kernel.view([1, 9]);
+        for convention in [Convention::Paper, Convention::Authors] {
+            assert_eq!(array(&flattened, 3, convention), ndarray::array![[6.0], [15.0], [24.0]]);
+        }
     }
 }

@@ -69,7 +69,6 @@ fn settings_that_it_does_not_have_are_refused() {
     for (set, wanted) in [
         ("hidden=[64]", &["grid.yaml: airg: hidden", "layers of its own", "; leave it out"][..]),
         ("dropout=0.5", &["dropout", "; leave it out"]),
-        ("lesions=5", &["lesions", "MLPs alone", "; leave it out"]),
         ("l2_convention=authors", &["l2_convention", "; leave it out"]),
         ("clusters=96", &["96 clusters of a network of 96 nodes", "; use at most 95"]),
         ("adam_epsilon=0", &["adam_epsilon", "above 0"]),
