@@ -162,14 +162,14 @@ impl Architecture {
         self.steps().filter_map(dropout).collect()
     }
 
-    /// Multiplications of a forward pass of one example.
-    pub fn multiplications(&self) -> f64 {
+    /// Multiplications of each layer with a weight in a forward pass of one example.
+    pub fn multiplications(&self) -> Vec<f64> {
         let of_step = |(given, layer, gives): (Shape, Layer, Shape)| match layer {
-            Layer::Dense { outputs } => (given.len() * outputs) as f64,
-            Layer::Convolution { kernel, .. } => (given.channels() * kernel * kernel * gives.len()) as f64,
-            _ => 0.0,
+            Layer::Dense { outputs } => Some((given.len() * outputs) as f64),
+            Layer::Convolution { kernel, .. } => Some((given.channels() * kernel * kernel * gives.len()) as f64),
+            _ => None,
         };
-        self.steps().map(of_step).sum()
+        self.steps().filter_map(of_step).collect()
     }
 
     /// Numbers that the layers give for one example, all of which are kept for the gradient.
@@ -188,7 +188,7 @@ mod tests {
         let [first, last] = [4, 2].map(|outputs| Layer::Dense { outputs });
         assert_eq!(mlp.layers(), [first, Layer::Relu, Layer::Dropout { percent: 100 }, last]);
         assert_eq!((mlp.weights(), mlp.channels()), (vec![vec![4, 3], vec![2, 4]], vec![3, 4, 2]));
-        assert_eq!((mlp.dropouts(), mlp.multiplications()), (vec![(4, 1.0)], 20.0));
+        assert_eq!((mlp.dropouts(), mlp.multiplications()), (vec![(4, 1.0)], vec![12.0, 8.0]));
     }
 
     #[test]

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(network.weights(), [vec![32, 1, 5, 5], vec![64, 32, 5, 5], vec![1024, 3136], vec![10, 1024]]);
         assert_eq!(network.channels(), [1, 32, 64, 1024, 10]);
         assert_eq!(network.weight_count() + 32 + 64 + 1024 + 10, 3_274_634);
-        assert_eq!(network.multiplications(), (784 * 800 + 196 * 51_200 + 3_211_264 + 10_240) as f64);
+        assert_eq!(network.multiplications(), [784 * 800, 196 * 51_200, 3_211_264, 10_240].map(f64::from));
         assert!(Preset::AirgCnn.architecture([1, 3, 3], 10).is_err());
     }
 
