@@ -33,6 +33,7 @@
 //! | which data sets are there, and how are the generated ones made? | [`data`], [`data::generated`] |
 //! | what may be added to a loss, and what does it do to a network? | [`penalty`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
+//! | which networks are there, what do their convolutions weigh in a graph, what is done with batch normalisation? | [`nn::Preset`], [`nn::channels::Convention`], [`nn::batch_norm`] |
 //! | what can a network still do without a cluster? | [`lesion`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
 //! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |
