@@ -1,8 +1,9 @@
 //! Lesions: what a network can still do without one of its clusters.
 //!
-//! A cluster's hidden neurons are silenced, that is, their outputs are set to zero, and the network is tested. So are as
-//! many neurons drawn at random from each hidden layer, again and again: a cluster that does something of its own costs
-//! more than they do. Pixels and outputs stay as they are.
+//! A cluster's hidden neurons, or channels of convolutions, are silenced, that is, their outputs are set to zero, and the network is
+//! tested. So are as many neurons drawn at random from each hidden layer, again and again: a cluster that does something of its own costs
+//! more than they do. Pixels and outputs stay as they are. Where the graph has convolutions alone, so do lesions, and the layers behind
+//! are as they were.
 //!
 //! ```text
 //! drop = accuracy of the network − accuracy without the cluster
@@ -17,10 +18,13 @@
 //! * B. North, D. Curtis, P. Sham (2002), *A note on the calculation of empirical P values from Monte Carlo procedures*,
 //!   Am. J. Hum. Genet. 71(2). Ties count against the cluster: one that does nothing has p = 1.
 
+mod channels;
+
 use crate::nn::Network;
 use crate::rng::{Purpose, stream};
 use crate::stats::permutation::{mean_and_sd, z_score};
 use crate::train::Examples;
+use channels::IntactChannels;
 use rand::seq::index::sample;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -79,7 +83,19 @@ pub struct LesionParams {
     pub seed: u64,
 }
 
-/// The network's computation on the test set, as far as lesions leave it as it is.
+/// The network's computation on examples, as far as lesions leave it as it is.
+trait Computation {
+    /// The same memory, for another thread.
+    fn shallow_clone(&self) -> Self;
+
+    /// Examples of each class that are classified rightly without the neurons or channels in `silenced`, ascending lists by hidden layer.
+    fn right_without(&self, silenced: &[Vec<usize>]) -> Vec<i64>;
+
+    /// Number of examples of each class.
+    fn examples(&self) -> Vec<i64>;
+}
+
+/// That of dense layers on the test set.
 struct Intact {
     /// `(d_out, d_in)` of each layer.
     weights: Vec<Tensor>,
@@ -115,7 +131,17 @@ impl Intact {
         intact
     }
 
-    /// The same memory, for another thread.
+    fn right(&self, logits: impl Fn(&Batch) -> Tensor) -> Vec<i64> {
+        let mut right = vec![0; self.classes as usize];
+        for batch in &self.batches {
+            let found = logits(batch).argmax(-1, false).eq_tensor(&batch.labels);
+            add(&mut right, &batch.labels.masked_select(&found));
+        }
+        right
+    }
+}
+
+impl Computation for Intact {
     fn shallow_clone(&self) -> Self {
         let share = |tensors: &[Tensor]| tensors.iter().map(Tensor::shallow_clone).collect();
         let batch = |Batch { sums, labels }: &Batch| Batch { sums: share(sums), labels: labels.shallow_clone() };
@@ -127,9 +153,6 @@ impl Intact {
         }
     }
 
-    /// Examples of each class that are classified rightly without the neurons in `silenced`, ascending lists by hidden
-    /// layer.
-    ///
     /// Silenced neurons are taken out of the matrices. Up to the first layer with any, the computation is the intact
     /// one; to the sums of the next layer, they are a correction.
     fn right_without(&self, silenced: &[Vec<usize>]) -> Vec<i64> {
@@ -179,16 +202,6 @@ impl Intact {
         })
     }
 
-    fn right(&self, logits: impl Fn(&Batch) -> Tensor) -> Vec<i64> {
-        let mut right = vec![0; self.classes as usize];
-        for batch in &self.batches {
-            let found = logits(batch).argmax(-1, false).eq_tensor(&batch.labels);
-            add(&mut right, &batch.labels.masked_select(&found));
-        }
-        right
-    }
-
-    /// Number of examples of each class.
     fn examples(&self) -> Vec<i64> {
         let mut examples = vec![0; self.classes as usize];
         self.batches.iter().for_each(|batch| add(&mut examples, &batch.labels));
@@ -293,53 +306,20 @@ impl Whole {
     }
 }
 
-/// Silences each cluster of `network` and tests it on `test`.
-///
-/// `labels` is the cluster of each neuron, input, hidden and output layers in order, −1 for those that are not in the
-/// graph, which are in no random set either. There are as many clusters as the largest label says. `done` is called after
-/// each evaluation of the network, from any thread; once it breaks, no other begins and the answer is `None`.
-///
-/// # Determinism
-///
-/// Random set i of a cluster draws from the stream of `(seed, cluster, i)`; a lesion of one layer is compared with the
-/// parts of these sets in that layer. Evaluations are spread over rayon's threads, and nothing depends on their number
-/// if libtorch computes each on one thread.
-///
-/// # Panics
-///
-/// If the network has convolutions, there are not as many labels as neurons, the examples do not fit the network, or there are no random sets or more
-/// than a million of them or of clusters.
-pub fn lesions(
-    network: &Network,
-    labels: &[i64],
-    test: &Examples,
-    params: LesionParams,
-    done: impl Fn() -> ControlFlow<()> + Sync,
-) -> Option<Lesions> {
-    let LesionParams { random_sets, seed } = params;
-    assert!(network.architecture().is_dense(), "neurons are silenced, not channels");
-    let inputs = network.weights[0].size()[1] as usize;
-    let widths: Vec<usize> = network.biases.iter().map(|bias| bias.size()[0] as usize).collect();
-    let hidden = &widths[..widths.len() - 1];
-    assert_eq!(labels.len(), inputs + widths.iter().sum::<usize>(), "one label for each neuron");
-    let parts = Parts::new(labels, inputs, hidden);
-    let clusters = parts.clusters.len();
-    assert!((1..=1_000_000).contains(&random_sets) && clusters <= 1_000_000, "streams are numbered with 20 bits each");
-    let everywhere = (0..clusters).map(|cluster| Site { cluster, layer: None });
-    let layers = (0..hidden.len()).map(Some);
-    let in_layers = layers.flat_map(|layer| (0..clusters).map(move |cluster| Site { cluster, layer }));
-    let there = |site: &Site| site.layer.is_some_and(|layer| !parts.clusters[site.cluster][layer].is_empty());
-    let sites: Vec<Site> = everywhere.chain(in_layers.filter(there)).collect();
+/// A cluster's own neurons in some layers, or random set `draw` in their place.
+type Evaluation = (Site, Option<usize>);
 
-    let intact = tch::no_grad(|| Intact::new(network, test));
-    let whole = Whole { right: intact.right_without(&vec![Vec::new(); hidden.len()]), examples: intact.examples() };
-    let evaluations: Vec<(Site, Option<usize>)> = sites
-        .iter()
-        .flat_map(|&site| std::iter::once(None).chain((0..random_sets).map(Some)).map(move |draw| (site, draw)))
-        .collect();
+/// What `intact` classifies rightly in each of `evaluations`, on rayon's threads; `None` once `done` breaks.
+fn right_of_each<I: Computation + Send>(
+    intact: I,
+    evaluations: &[Evaluation],
+    parts: &Parts,
+    seed: u64,
+    done: impl Fn() -> ControlFlow<()> + Sync,
+) -> Option<Vec<Vec<i64>>> {
     let (stopped, shared) = (AtomicBool::new(false), Mutex::new(intact));
     let own = || shared.lock().unwrap_or_else(PoisonError::into_inner).shallow_clone();
-    let evaluate = |intact: &mut Intact, &(site, draw): &(Site, Option<usize>)| {
+    let evaluate = |intact: &mut I, &(site, draw): &Evaluation| {
         if stopped.load(Ordering::Relaxed) {
             return None;
         }
@@ -354,7 +334,76 @@ pub fn lesions(
         Some(right)
     };
     let right: Vec<Option<Vec<i64>>> = evaluations.par_iter().map_init(own, evaluate).collect();
-    let right = right.into_iter().collect::<Option<Vec<Vec<i64>>>>()?;
+    right.into_iter().collect()
+}
+
+/// Silences each cluster of `network` and tests it on `test`.
+///
+/// `labels` is the cluster of each neuron or channel, input, hidden and output layers in order, or of the channels that convolutions give
+/// alone; −1 for those that are not in the
+/// graph, which are in no random set either. There are as many clusters as the largest label says. `done` is called after
+/// each evaluation of the network, on some of the examples if it has convolutions, from any thread; once it breaks, no other begins and
+/// the answer is `None`.
+///
+/// # Determinism
+///
+/// Random set i of a cluster draws from the stream of `(seed, cluster, i)`; a lesion of one layer is compared with the
+/// parts of these sets in that layer. Evaluations are spread over rayon's threads, and nothing depends on their number
+/// if libtorch computes each on one thread.
+///
+/// # Panics
+///
+/// If there are other labels than neurons, the examples do not fit the network, or there are no random sets or more
+/// than a million of them or of clusters.
+pub fn lesions(
+    network: &Network,
+    labels: &[i64],
+    test: &Examples,
+    params: LesionParams,
+    done: impl Fn() -> ControlFlow<()> + Sync,
+) -> Option<Lesions> {
+    let LesionParams { random_sets, seed } = params;
+    let architecture = network.architecture();
+    let nodes = architecture.channels();
+    let convolutions = &nodes[1..=architecture.convolutions()];
+    let (inputs, hidden) = match labels.len() == convolutions.iter().sum::<usize>() {
+        true => (0, convolutions),
+        false => (nodes[0], &nodes[1..nodes.len() - 1]),
+    };
+    let whole = labels.len() == nodes.iter().sum::<usize>();
+    assert!(whole || inputs == 0, "one label for each neuron");
+    let parts = Parts::new(labels, inputs, hidden);
+    let clusters = parts.clusters.len();
+    assert!((1..=1_000_000).contains(&random_sets) && clusters <= 1_000_000, "streams are numbered with 20 bits each");
+    let everywhere = (0..clusters).map(|cluster| Site { cluster, layer: None });
+    let layers = (0..hidden.len()).map(Some);
+    let in_layers = layers.flat_map(|layer| (0..clusters).map(move |cluster| Site { cluster, layer }));
+    let there = |site: &Site| site.layer.is_some_and(|layer| !parts.clusters[site.cluster][layer].is_empty());
+    let sites: Vec<Site> = everywhere.chain(in_layers.filter(there)).collect();
+    let evaluations: Vec<Evaluation> = sites
+        .iter()
+        .flat_map(|&site| std::iter::once(None).chain((0..random_sets).map(Some)).map(move |draw| (site, draw)))
+        .collect();
+
+    let nothing = vec![Vec::new(); hidden.len()];
+    let (whole, right) = if architecture.is_dense() {
+        let intact = tch::no_grad(|| Intact::new(network, test));
+        let whole = Whole { right: intact.right_without(&nothing), examples: intact.examples() };
+        (whole, right_of_each(intact, &evaluations, &parts, seed, &done)?)
+    } else {
+        let classes = *nodes.last().unwrap_or(&0);
+        let mut whole = Whole { right: vec![0; classes], examples: vec![0; classes] };
+        let mut right = vec![vec![0; classes]; evaluations.len()];
+        let sum = |a: &mut Vec<i64>, b: &[i64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        for (examples, labels) in test.in_order(channels::BATCH) {
+            let intact = tch::no_grad(|| IntactChannels::new(network, &examples, labels));
+            sum(&mut whole.right, &tch::no_grad(|| intact.right_without(&nothing)));
+            sum(&mut whole.examples, &intact.examples());
+            let of_batch = right_of_each(intact, &evaluations, &parts, seed, &done)?;
+            right.iter_mut().zip(&of_batch).for_each(|(right, of_batch)| sum(right, of_batch));
+        }
+        (whole, right)
+    };
 
     let (mut of_clusters, mut of_layers) = (Vec::new(), vec![Vec::new(); hidden.len()]);
     for (site, right) in sites.iter().zip(right.chunks(random_sets + 1)) {
@@ -481,7 +530,7 @@ mod tests {
         let counts = |network: &Network| {
             let mut right = vec![0.0; 10];
             for (pixels, classes) in test.in_order(77) {
-                let found = Vec::<i64>::try_from(network.forward(&pixels, None).argmax(-1, false)).unwrap();
+                let found = Vec::<i64>::try_from(network.forward(&pixels).argmax(-1, false)).unwrap();
                 let classes = Vec::<i64>::try_from(classes).unwrap();
                 let same = found.iter().zip(&classes).filter(|(found, class)| found == class);
                 same.for_each(|(_, &class)| right[class as usize] += 1.0);

@@ -34,6 +34,7 @@
 //! | what may be added to a loss, and what does it do to a network? | [`penalty`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
 //! | how are training images turned and shifted? | [`train::augmentation`] |
+//! | which networks are there, what is done with batch normalisation? | [`nn::Preset`], [`nn::batch_norm`] |
 //! | what can a network still do without a cluster? | [`lesion`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
 //! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |

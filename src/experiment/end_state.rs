@@ -1,15 +1,15 @@
 //! The measurement of a run's end states, unpruned and pruned: clustering, and as many shuffles as are not known yet.
 
 use super::grid::Run;
+use super::network_graph::network_graph;
 use super::run::{Context, Observer, Outcome, RunError, log, signal};
 use super::settings::Settings;
 use super::shuffles::{Owner, Shuffles, folder, shard};
 use super::store::{RunDirectory, seed};
 use crate::InputError;
-use crate::graph::GraphParams;
+use crate::graph::Norm;
 use crate::lesion::{LesionParams, Lesions, lesions};
-use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing, read_network};
-use crate::model::Arch;
+use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing};
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::kmeans::Engine;
 use crate::train::checkpoint::load_network;
@@ -44,10 +44,9 @@ pub struct EndState {
 
 /// What is to be measured of a network, and where its shuffles are kept.
 fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
-    let Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
+    let Settings { convention, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
     let network = directory.network(state);
-    let of_graph = GraphParams { layers: *graph_layers, ..GraphParams::default() };
-    let (graph, model) = read_network(&network, Arch::Auto, of_graph)?;
+    let (graph, model) = network_graph(&network, run.settings())?;
     let params = MeasureParams {
         cluster: ClusterParams {
             k: clusters.get(),
@@ -60,8 +59,8 @@ fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject,
         null: Some(*null_model),
         shuffles: shuffles.get(),
         prune: 0.0,
-        convention: of_graph.convention,
-        norm: of_graph.norm,
+        convention: *convention,
+        norm: Norm::L1,
     };
     let subject =
         Subject::new(graph, params).map_err(|error| RunError::Measure(network.display().to_string(), error))?;

@@ -15,6 +15,7 @@ pub mod file;
 pub mod gc;
 pub mod grid;
 pub mod metrics;
+mod network_graph;
 pub mod networks;
 pub mod predicate;
 pub mod resources;

@@ -10,9 +10,11 @@ use super::stop::Stop;
 use super::store::{RunDirectory, seed};
 use super::types::Model;
 use crate::data::{self, Dataset, Task};
-use crate::graph::GraphLayers;
+use crate::graph::{Convention, GraphLayers};
 use crate::measure::MeasureError;
 use crate::nn::Architecture;
+use crate::nn::clusterable_init::TaggedLayers;
+use crate::penalty::PenaltyLayers;
 use crate::penalty::block_share::Layers;
 use crate::train::augmentation::Augmentation;
 use crate::train::{EpochRecord, Trainer};
@@ -198,9 +200,7 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
             return Err(InputError::new(place("n_train"), problem, format!("use at most {available}")));
         }
-        if run.settings().model != Model::Mlp
-            && let Some((setting, problem, remedy)) = unfit(run.settings())
-        {
+        if let Some((setting, problem, remedy)) = unfit(run.settings()) {
             return Err(InputError::new(place(setting), problem, remedy));
         }
         let architecture = run.settings().architecture().map_err(|problem| {
@@ -208,11 +208,20 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             InputError::new(place("dataset"), format!("{}: {problem}", dataset.name), remedy)
         })?;
         let widths = architecture.channels();
+        let seen = run.settings().penalty_layers.range(architecture.convolutions(), widths.len() - 1);
+        let seen = &widths[seen.start..=seen.end];
         let nodes = graph_nodes(&architecture, run.settings().graph_layers);
         let weights = architecture.weight_count();
         if weights > MOST_WEIGHTS {
             let problem = format!("a network of {weights} weights");
             return Err(InputError::new(place("hidden"), problem, format!("stay below {MOST_WEIGHTS}")));
+        }
+        let (batch, examples) =
+            (run.settings().batch_size.get(), run.settings().n_train.map_or(available, |n| n.get()));
+        if !architecture.normalised().is_empty() && (batch == 1 || examples % batch == 1) {
+            let problem =
+                format!("of {examples} examples in steps of {batch}, a step has one, which is normalised by no other");
+            return Err(InputError::new(place("batch_size"), problem, "use another"));
         }
         let Settings { initial_sparsity, final_sparsity, .. } = run.settings();
         if f64::from(*initial_sparsity) > f64::from(*final_sparsity) {
@@ -227,7 +236,7 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             let problem = format!("the inputs of {} are no images", dataset.name);
             return Err(InputError::new(place("augmentation"), problem, "leave it out"));
         }
-        let side = |parity: usize| widths.iter().skip(parity).step_by(2).sum::<usize>();
+        let side = |parity: usize| seen.iter().skip(parity).step_by(2).sum::<usize>();
         let (count, least) = (run.settings().eigen_penalty_count.get(), side(0).min(side(1)));
         if f64::from(run.settings().eigen_penalty) > 0.0 && count >= least {
             let problem = format!("{count} eigenvalues of a network with {least} neurons on a side");
@@ -243,7 +252,7 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             return Err(InputError::new(place("tags"), problem, format!("use at most {neurons}")));
         }
         let share = f64::from(run.settings().block_share);
-        if share > 0.0 && run.settings().block_share_layers == Layers::Hidden && widths.len() < 4 {
+        if share > 0.0 && run.settings().block_share_layers == Layers::Hidden && seen.len() < 4 {
             let problem = "no matrix is between two hidden layers: block_share would do nothing";
             return Err(InputError::new(place("block_share_layers"), problem, "use all, or more layers"));
         }
@@ -256,23 +265,49 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
     Ok(())
 }
 
-/// A setting that convolutional networks do not have, with the problem and its remedy.
+/// A setting that the model does not have, with the problem and its remedy.
 fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static str)> {
     let defaults = Settings::default();
-    let dropout = f64::from(settings.dropout) > 0.0;
+    let convolutional = settings.model != Model::Mlp;
+    let no_convolutions = "this model has no convolutions";
+    let other = |setting, problem| (setting, problem, "leave it out, or train another model");
     [
         (
-            settings.hidden != defaults.hidden,
+            convolutional && settings.hidden != defaults.hidden,
             ("hidden", "this model has layers of its own", "leave it out, or train an mlp"),
         ),
-        (dropout, ("dropout", "this model has no dropout", "leave it out, or train an mlp")),
         (
-            settings.l2_convention != defaults.l2_convention,
+            settings.model != Model::Cnn && settings.channels != defaults.channels,
+            ("channels", "this model has layers of its own", "leave it out, or train a cnn"),
+        ),
+        (
+            settings.model == Model::AirgCnn && f64::from(settings.dropout) > 0.0,
+            other("dropout", "this model has no dropout"),
+        ),
+        (
+            convolutional && settings.l2_convention != defaults.l2_convention,
             ("l2_convention", "the authors' code has Σ|w| in MLPs alone", "leave it out"),
         ),
         (
-            settings.lesions.get() > 0,
-            ("lesions", "neurons of MLPs alone are silenced in this version", "leave it out, or train an mlp"),
+            settings.model == Model::Vgg && settings.normalize_neurons,
+            other("normalize_neurons", "this model normalises batches, and its neurons have no scale of their own"),
+        ),
+        (
+            !convolutional && settings.penalty_layers == PenaltyLayers::Convolutions,
+            other("penalty_layers", no_convolutions),
+        ),
+        (
+            !convolutional && settings.clusterable_init_layers == TaggedLayers::Convolutions,
+            other("clusterable_init_layers", no_convolutions),
+        ),
+        (!convolutional && settings.convention != Convention::Paper, other("convention", no_convolutions)),
+        (
+            settings.convention == Convention::Authors && settings.graph_layers == GraphLayers::All,
+            other("convention", "the authors' has no nodes for the image and dense layers (graph_layers: all)"),
+        ),
+        (
+            settings.model != Model::Vgg && !settings.fold_batch_norm,
+            other("fold_batch_norm", "this model has no batch normalisation"),
         ),
     ]
     .into_iter()

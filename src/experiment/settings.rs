@@ -5,7 +5,7 @@ use super::types::{
     Starts, Whole,
 };
 use crate::data;
-use crate::graph::GraphLayers;
+use crate::graph::{Convention, GraphLayers};
 use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
 use crate::nn::tags::TagSizes;
 use crate::nn::{Architecture, Preset};
@@ -13,7 +13,7 @@ use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::{Decay, L2Convention};
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
-use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyParams};
+use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers, PenaltyParams};
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
 use crate::train::augmentation::Augmentation;
@@ -85,11 +85,16 @@ macro_rules! settings {
 settings! {
     /// Data set to train on.
     dataset: DatasetName = DatasetName("mnist".into()),
-    /// Kind of network: `mlp`, or `airg-cnn`, the second seed's two convolutions and two dense layers.
+    /// Kind of network: `mlp`; `cnn`, the paper's three convolutions and two dense layers; `vgg`, its VGG-16 for small images; or
+    /// `airg-cnn`, the second seed's two convolutions and two dense layers.
     model: Model = Model::Mlp,
     /// Widths of the hidden layers of an `mlp`.
     hidden: Vec<Positive> = vec![Positive(256); 4],
-    /// Probability of dropping a hidden unit, in `[0, 1)`.
+    /// Channels of each convolution of a `cnn`.
+    channels: Positive = Positive(64),
+    /// Probability of dropping a hidden unit, in `[0, 1)`. Of a `cnn`, that is behind its dense layer, and half of it behind convolutions;
+    /// of a `vgg`, behind the last convolution and the first dense layer, and 0.6 or 0.8 times that, or none, behind others. The paper's
+    /// is 0.5.
     dropout: Fraction = Fraction(0.0),
     /// Weight of Σ|w| in the loss; the paper's is 5e-5.
     l1: NonNegative = NonNegative(0.0),
@@ -99,6 +104,9 @@ settings! {
     l2_convention: L2Convention = L2Convention::Paper,
     /// Weight of Σw⁴ in the loss.
     l4: NonNegative = NonNegative(0.0),
+    /// Layers of a convolutional network that penalties on its graph see, all but `l1`, `l2` and `l4`: `all`, or `convolutions`, those of
+    /// the paper's graph.
+    penalty_layers: PenaltyLayers = PenaltyLayers::All,
     /// Weight of λ₂ + λ₃ + … of L_sym in the loss.
     eigen_penalty: NonNegative = NonNegative(0.0),
     /// How many eigenvalues after the first `eigen_penalty` sums.
@@ -137,7 +145,7 @@ settings! {
     normalize_neurons: bool = false,
     /// Whether weights between neurons of one tag start larger and others smaller (section 4.2).
     clusterable_init: bool = false,
-    /// Which matrices that changes: `after-first`, `all` or `hidden`.
+    /// Which matrices that changes: `after-first`, `all`, `hidden`, or `convolutions`, all of which but the first.
     clusterable_init_layers: TaggedLayers = TaggedLayers::AfterFirst,
     /// What it multiplies weights between neurons of different tags with.
     clusterable_init_beta: Fraction = Fraction(0.6),
@@ -175,6 +183,12 @@ settings! {
     n_train: Option<Positive> = None,
     /// Which layers of a convolutional network are in its graph: `convolutions`, or `all`, dense ones and the image too.
     graph_layers: GraphLayers = GraphLayers::Convolutions,
+    /// What a kernel's slice weighs in the graph: its entrywise L1 norm (`paper`), or its matrix 1-norm, as the paper's figures were made
+    /// (`authors`).
+    convention: Convention = Convention::Paper,
+    /// Whether what leads out of a channel of a `vgg` is multiplied in the graph by what batch normalisation multiplies the channel with;
+    /// not so in the paper's figures.
+    fold_batch_norm: bool = true,
     /// Clusters k of a measurement.
     clusters: Positive = Positive(12),
     /// Shuffles of a measurement; 0 for none.
@@ -206,9 +220,10 @@ impl Settings {
 
     /// The same training with every setting of the measurement at its default: what identifies a network.
     pub fn training_only(&self) -> Settings {
-        let Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, lesions, .. } =
-            Settings::default();
-        Settings { graph_layers, clusters, shuffles, null_model, restarts, solver, lesions, ..self.clone() }
+        let Settings { graph_layers, convention, fold_batch_norm, .. } = Settings::default();
+        let Settings { clusters, shuffles, null_model, restarts, solver, lesions, .. } = Settings::default();
+        let graph = Settings { graph_layers, convention, fold_batch_norm, ..self.clone() };
+        Settings { clusters, shuffles, null_model, restarts, solver, lesions, ..graph }
     }
 
     /// Steps of the optimiser in both phases; `None` if there is no such data set.
@@ -225,6 +240,8 @@ impl Settings {
         match self.model {
             Model::Mlp => Preset::Mlp { hidden: self.hidden.iter().map(|width| width.get()).collect() },
             Model::AirgCnn => Preset::AirgCnn,
+            Model::Cnn => Preset::Cnn { channels: self.channels.get() },
+            Model::Vgg => Preset::Vgg,
         }
     }
 
@@ -256,6 +273,7 @@ impl Settings {
                     l2_convention: self.l2_convention,
                     l4: self.l4.into(),
                 },
+                layers: self.penalty_layers,
                 eigenvalues: self.eigen_penalty.into(),
                 eigenvalue_count: self.eigen_penalty_count.get(),
                 eigen_solver: self.eigen_penalty_solver,

@@ -1,14 +1,14 @@
 //! What values settings may have: types that check their range while they are read, and say it as JSON Schema.
 
 use crate::data;
-use crate::graph::GraphLayers;
+use crate::graph::{Convention, GraphLayers};
 use crate::nn::clusterable_init::TaggedLayers;
 use crate::nn::tags::TagSizes;
 use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::L2Convention;
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
-use crate::penalty::{LoopFlatten, LoopPenalty};
+use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers};
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
 use crate::train::augmentation::Augmentation;
@@ -326,6 +326,10 @@ pub enum Model {
     Mlp,
     /// Two convolutions and two dense layers: the second seed's.
     AirgCnn,
+    /// Three convolutions and two dense layers: the paper's.
+    Cnn,
+    /// The paper's VGG-16 for small images.
+    Vgg,
 }
 
 /// Solvers as a grid file names them.
@@ -401,6 +405,18 @@ impl Schema for GraphLayers {
     }
 }
 
+impl Schema for PenaltyLayers {
+    fn schema() -> Value {
+        words(&["all", "convolutions"])
+    }
+}
+
+impl Schema for Convention {
+    fn schema() -> Value {
+        words(&["paper", "authors", "residual"])
+    }
+}
+
 impl Schema for Layers {
     fn schema() -> Value {
         words(&["all", "hidden"])
@@ -427,13 +443,13 @@ impl Schema for Power {
 
 impl Schema for TaggedLayers {
     fn schema() -> Value {
-        words(&["after-first", "all", "hidden"])
+        words(&["after-first", "all", "hidden", "convolutions"])
     }
 }
 
 impl Schema for Model {
     fn schema() -> Value {
-        words(&["mlp", "airg-cnn"])
+        words(&["mlp", "airg-cnn", "cnn", "vgg"])
     }
 }
 

@@ -41,12 +41,19 @@ impl Architecture {
     ///
     /// # Errors
     ///
-    /// Dense layers take units; convolutions of odd kernels, pools and [`Layer::Flatten`] take images; and a pool is no larger than
-    /// its image.
+    /// Dense layers take units; convolutions of odd kernels, pools and [`Layer::Flatten`] take images; a pool is no larger than its image;
+    /// and [`Layer::BatchNorm`] stands behind a layer with a weight, which has no other.
     pub fn new(input: Shape, layers: Vec<Layer>) -> Result<Self, ArchitectureError> {
         let mut shapes: Vec<Shape> = Vec::with_capacity(layers.len());
+        let mut may_be_normalised = false;
         for (layer, &kind) in layers.iter().enumerate() {
             let given = shapes.last().copied().unwrap_or(input);
+            match kind {
+                Layer::Dense { .. } | Layer::Convolution { .. } => may_be_normalised = true,
+                Layer::BatchNorm if may_be_normalised => may_be_normalised = false,
+                Layer::BatchNorm => return Err(ArchitectureError::Misplaced { layer, kind, given }),
+                Layer::Relu | Layer::MaxPool { .. } | Layer::Flatten | Layer::Dropout { .. } => {}
+            }
             shapes.push(match (kind, given) {
                 (Layer::Dense { outputs }, Shape::Units(_)) => Shape::Units(outputs),
                 (Layer::Convolution { outputs, kernel }, Shape::Image { height, width, .. }) if kernel % 2 == 1 => {
@@ -59,7 +66,7 @@ impl Architecture {
                     Shape::Image { channels, height: height / size, width: width / size }
                 }
                 (Layer::Flatten, Shape::Image { .. }) => Shape::Units(given.len()),
-                (Layer::Relu | Layer::Dropout, _) => given,
+                (Layer::Relu | Layer::BatchNorm | Layer::Dropout { .. }, _) => given,
                 _ => return Err(ArchitectureError::Misplaced { layer, kind, given }),
             });
         }
@@ -73,7 +80,7 @@ impl Architecture {
     ///
     /// If there are no widths.
     pub fn mlp(widths: &[usize]) -> Self {
-        let dense = |&outputs: &usize| [Layer::Relu, Layer::Dropout, Layer::Dense { outputs }];
+        let dense = |&outputs: &usize| [Layer::Relu, Layer::Dropout { percent: 100 }, Layer::Dense { outputs }];
         let layers = widths[1..].iter().flat_map(dense).skip(2).collect();
         Self::new(Shape::Units(widths[0]), layers).unwrap_or_else(|_| unreachable!("dense layers take units"))
     }
@@ -104,7 +111,7 @@ impl Architecture {
         let weight = |(given, layer, _): (Shape, Layer, Shape)| match layer {
             Layer::Dense { outputs } => Some(vec![outputs, given.len()]),
             Layer::Convolution { outputs, kernel } => Some(vec![outputs, given.channels(), kernel, kernel]),
-            Layer::Relu | Layer::MaxPool { .. } | Layer::Flatten | Layer::Dropout => None,
+            _ => None,
         };
         self.steps().filter_map(weight).collect()
     }
@@ -127,19 +134,42 @@ impl Architecture {
         self.weights().iter().map(|shape| shape.len() == 4).collect()
     }
 
-    /// Units that there are at each [`Layer::Dropout`].
-    pub fn dropout_sizes(&self) -> Vec<usize> {
-        self.steps().filter(|(_, layer, _)| *layer == Layer::Dropout).map(|(given, ..)| given.len()).collect()
+    /// Which of the layers with a weight, counted from 0, have a [`Layer::BatchNorm`] behind them.
+    pub fn normalised(&self) -> Vec<usize> {
+        let mut weights = 0;
+        let mut normalised = Vec::new();
+        for layer in &self.layers {
+            match layer {
+                Layer::Dense { .. } | Layer::Convolution { .. } => weights += 1,
+                Layer::BatchNorm => normalised.push(weights - 1),
+                _ => {}
+            }
+        }
+        normalised
     }
 
-    /// Multiplications of a forward pass of one example.
-    pub fn multiplications(&self) -> f64 {
-        let of_step = |(given, layer, gives): (Shape, Layer, Shape)| match layer {
-            Layer::Dense { outputs } => (given.len() * outputs) as f64,
-            Layer::Convolution { kernel, .. } => (given.channels() * kernel * kernel * gives.len()) as f64,
-            Layer::Relu | Layer::MaxPool { .. } | Layer::Flatten | Layer::Dropout => 0.0,
+    /// How many convolutions come before the first dense layer.
+    pub fn convolutions(&self) -> usize {
+        self.are_convolutions().into_iter().take_while(|is_convolution| *is_convolution).count()
+    }
+
+    /// Units that there are at each [`Layer::Dropout`], and the share of the network's rate at which they are dropped.
+    pub fn dropouts(&self) -> Vec<(usize, f64)> {
+        let dropout = |(given, layer, _): (Shape, Layer, Shape)| match layer {
+            Layer::Dropout { percent } => Some((given.len(), f64::from(percent) / 100.0)),
+            _ => None,
         };
-        self.steps().map(of_step).sum()
+        self.steps().filter_map(dropout).collect()
+    }
+
+    /// Multiplications of each layer with a weight in a forward pass of one example.
+    pub fn multiplications(&self) -> Vec<f64> {
+        let of_step = |(given, layer, gives): (Shape, Layer, Shape)| match layer {
+            Layer::Dense { outputs } => Some((given.len() * outputs) as f64),
+            Layer::Convolution { kernel, .. } => Some((given.channels() * kernel * kernel * gives.len()) as f64),
+            _ => None,
+        };
+        self.steps().filter_map(of_step).collect()
     }
 
     /// Numbers that the layers give for one example, all of which are kept for the gradient.
@@ -156,9 +186,9 @@ mod tests {
     fn an_mlp_has_nothing_after_its_last_layer() {
         let mlp = Architecture::mlp(&[3, 4, 2]);
         let [first, last] = [4, 2].map(|outputs| Layer::Dense { outputs });
-        assert_eq!(mlp.layers(), [first, Layer::Relu, Layer::Dropout, last]);
+        assert_eq!(mlp.layers(), [first, Layer::Relu, Layer::Dropout { percent: 100 }, last]);
         assert_eq!((mlp.weights(), mlp.channels()), (vec![vec![4, 3], vec![2, 4]], vec![3, 4, 2]));
-        assert_eq!((mlp.dropout_sizes(), mlp.multiplications()), (vec![4], 20.0));
+        assert_eq!((mlp.dropouts(), mlp.multiplications()), (vec![(4, 1.0)], vec![12.0, 8.0]));
     }
 
     #[test]
@@ -173,9 +203,14 @@ mod tests {
             (Shape::Units(4), Layer::Convolution { outputs: 2, kernel: 3 }),
             (Shape::Units(4), Layer::Flatten),
             (Shape::Units(4), pool),
+            (Shape::Units(4), Layer::BatchNorm),
         ] {
             let error = Architecture::new(input, vec![Layer::Relu, layer]).unwrap_err();
             assert_eq!(error, ArchitectureError::Misplaced { layer: 1, kind: layer, given: input });
         }
+        let (dense, norm) = (Layer::Dense { outputs: 2 }, Layer::BatchNorm);
+        assert!(Architecture::new(Shape::Units(4), vec![dense, norm, Layer::Relu, norm]).is_err());
+        let twice = Architecture::new(Shape::Units(4), vec![dense, dense, Layer::Relu, norm, dense, norm]).unwrap();
+        assert_eq!(twice.normalised(), [1, 2]);
     }
 }

@@ -54,10 +54,11 @@ pub fn over_positions(matrix: &Tensor, shape: &[i64]) -> Tensor {
     matrix.unsqueeze(2).expand([rows, channels, positions], false)
 }
 
-/// The same in f64 as `(channels, d_out)`: where tensors end and the graph begins.
+/// The matrix of a weight in the graph, f64, as `(channels, d_out)`: where tensors end and the graph begins. Signed where each channel has
+/// one position.
 pub(super) fn array(weight: &Tensor, channels: usize) -> ndarray::Array2<f64> {
-    let matrix =
-        matrix(&weight.detach().to_device(tch::Device::Cpu).to_kind(Kind::Double), channels, Reduction::Magnitude);
+    let weight = weight.detach().to_device(tch::Device::Cpu).to_kind(Kind::Double);
+    let matrix = matrix(&weight, channels, Reduction::Magnitude);
     let (rows, columns) = (matrix.size()[0] as usize, channels);
     let mut values = vec![0f64; rows * columns];
     matrix.contiguous().copy_data(&mut values, rows * columns);

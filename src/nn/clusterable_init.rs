@@ -15,15 +15,18 @@ pub enum TaggedLayers {
     All,
     /// Those between two hidden layers: the paper's words.
     Hidden,
+    /// Convolutions, but for the first: what the authors did with convolutional networks.
+    Convolutions,
 }
 
 impl TaggedLayers {
-    /// Whether matrix `layer` of `layers` is among them.
-    pub fn contains(self, layer: usize, layers: usize) -> bool {
+    /// Whether matrix `layer` of `layers`, a convolution's or not, is among them.
+    pub fn contains(self, layer: usize, layers: usize, is_convolution: bool) -> bool {
         match self {
             Self::AfterFirst => layer > 0,
             Self::All => true,
             Self::Hidden => layer > 0 && layer + 1 < layers,
+            Self::Convolutions => layer > 0 && is_convolution,
         }
     }
 }
@@ -41,7 +44,7 @@ pub struct ClusterableInit {
 ///
 /// The mean of |w| is kept in expectation over the c tags. `weights` are `(d_out, d_in)`, or several between two neurons or channels
 /// ([`super::channels`]), all of which are multiplied alike; β is in `[0, 1)`, the paper's
-/// for MLPs is 0.6 with c = 10, so that weights within a tag grow by 4.6.
+/// for MLPs is 0.6 with c = 10, so that weights within a tag grow by 4.6, and for convolutions 0.8.
 ///
 /// # References
 ///
@@ -55,7 +58,10 @@ pub fn clusterable_init(weights: &mut [Tensor], tags: &Tags, ClusterableInit { l
     assert_eq!(tags.of.len(), count + 1, "tags of every layer of neurons");
     let within = 1.0 + (1.0 - beta) * (tags.count as f64 - 1.0);
     tch::no_grad(|| {
-        for (layer, weight) in weights.iter_mut().enumerate().filter(|(layer, _)| layers.contains(*layer, count)) {
+        for (layer, weight) in weights.iter_mut().enumerate() {
+            if !layers.contains(layer, count, weight.dim() == 4) {
+                continue;
+            }
             let of = tags.tensors(weight.device());
             let same = of[layer + 1].unsqueeze(1).eq_tensor(&of[layer].unsqueeze(0)).to_kind(Kind::Float);
             let factor = same * (within - beta) + beta;
@@ -98,5 +104,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Of image, two convolutions and a dense layer behind, the second convolution alone.
+    #[test]
+    fn convolutions_are_modified_slice_by_slice() {
+        let tags = Tags { count: 2, of: vec![vec![0], vec![0, 1], vec![0, 1], vec![1, 0]] };
+        let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Float, Device::Cpu));
+        let mut weights = vec![ones(&[2, 1, 3, 3]), ones(&[2, 2, 3, 3]), ones(&[2, 8])];
+        clusterable_init(&mut weights, &tags, ClusterableInit { layers: TaggedLayers::Convolutions, beta: 0.75 });
+        assert!(weights[0].equal(&weights[0].ones_like()) && weights[2].equal(&weights[2].ones_like()));
+        let expected = Tensor::from_slice(&[1.25f32, 0.75, 0.75, 1.25]).view([2, 2, 1, 1]).expand([2, 2, 3, 3], false);
+        assert!(weights[1].equal(&expected));
     }
 }

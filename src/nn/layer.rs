@@ -1,9 +1,6 @@
 //! The layers that networks are made of.
 
 /// One operation of a network. Those with a weight are [`Layer::Dense`] and [`Layer::Convolution`].
-///
-/// A batch normalisation would be another variant, with scale and shift among the parameters of
-/// [`Network`](super::Network), and running moments beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
     /// `y = W x + b`, `W` `(outputs, inputs)`.
@@ -28,8 +25,14 @@ pub enum Layer {
     },
     /// Images to units, channel after channel, each row by row.
     Flatten,
+    /// Each channel, or unit, is normalised, scaled and shifted ([`BatchNorm`](super::batch_norm::BatchNorm)). At most one for each layer
+    /// with a weight, somewhere behind it.
+    BatchNorm,
     /// Units are dropped in training, if at all, here.
-    Dropout,
+    Dropout {
+        /// Their rate as a share of the network's, in percent, at most 100.
+        percent: u8,
+    },
 }
 
 /// What a layer is given or gives for one example.

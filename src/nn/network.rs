@@ -1,6 +1,7 @@
 //! A network: layers with their weights and biases.
 
 use super::architecture::Architecture;
+use super::batch_norm::BatchNorm;
 use super::channels;
 use super::dropout::DropoutMasks;
 use super::initialization::Initialization;
@@ -9,7 +10,7 @@ use crate::rng::{Purpose, stream};
 use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
-/// Weights and biases of the layers that have them, f32, on one device.
+/// Weights and biases of the layers that have them, and batch normalisations, f32, on one device.
 #[derive(Debug)]
 pub struct Network {
     architecture: Architecture,
@@ -17,6 +18,8 @@ pub struct Network {
     pub weights: Vec<Tensor>,
     /// `(d_out,)`, requiring gradients.
     pub biases: Vec<Tensor>,
+    /// In the order of their layers.
+    pub norms: Vec<BatchNorm>,
 }
 
 impl Network {
@@ -30,7 +33,10 @@ impl Network {
             (weight.view(&shape[..]).to_device(device).set_requires_grad(true), bias.set_requires_grad(true))
         };
         let (weights, biases) = architecture.weights().into_iter().enumerate().map(layer).unzip();
-        Self { architecture, weights, biases }
+        let channels = architecture.channels();
+        let norm = |layer: usize| BatchNorm::new(layer, channels[layer + 1], device);
+        let norms = architecture.normalised().into_iter().map(norm).collect();
+        Self { architecture, weights, biases, norms }
     }
 
     /// A multi-layer perceptron with Glorot-uniform weights. `widths` are those of the input, the hidden layers and the output.
@@ -38,19 +44,30 @@ impl Network {
         Self::new(Architecture::mlp(widths), Initialization::GlorotUniform, seed, device)
     }
 
-    /// A network of these parameters, in the order of [`Network::parameters`].
+    /// A network of these parameters, in the order of [`Network::parameters`], and then the running statistics of
+    /// [`Network::statistics`].
     ///
     /// # Panics
     ///
     /// If their shapes are not those of the architecture.
-    pub fn of_parameters(architecture: Architecture, parameters: Vec<Tensor>) -> Self {
-        let shapes = architecture.parameter_shapes();
-        assert_eq!(parameters.iter().map(Tensor::size).collect::<Vec<_>>(), shapes, "one tensor for each parameter");
+    pub fn of_parameters(architecture: Architecture, tensors: Vec<Tensor>) -> Self {
+        let shapes: Vec<_> = architecture.tensors().into_iter().map(|(_, shape)| shape).collect();
+        assert_eq!(tensors.iter().map(Tensor::size).collect::<Vec<_>>(), shapes, "one tensor for each parameter");
+        let mut tensors = tensors.into_iter();
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for (place, parameter) in parameters.into_iter().enumerate() {
-            if place % 2 == 0 { weights.push(parameter) } else { biases.push(parameter) }
+        for (place, tensor) in tensors.by_ref().take(2 * architecture.weights().len()).enumerate() {
+            if place % 2 == 0 { weights.push(tensor) } else { biases.push(tensor) }
         }
-        Self { architecture, weights, biases }
+        let normalised = architecture.normalised();
+        let affine: Vec<Tensor> = tensors.by_ref().take(2 * normalised.len()).collect();
+        let running: Vec<Tensor> = tensors.collect();
+        let norm = |((layer, affine), running): ((usize, &[Tensor]), &[Tensor])| {
+            let [[scale, shift], [mean, variance]] =
+                [affine, running].map(|two| [0, 1].map(|i| two[i].shallow_clone()));
+            BatchNorm { layer, scale, shift, mean, variance }
+        };
+        let norms = normalised.into_iter().zip(affine.chunks(2)).zip(running.chunks(2)).map(norm).collect();
+        Self { architecture, weights, biases, norms }
     }
 
     /// Its layers.
@@ -58,49 +75,98 @@ impl Network {
         &self.architecture
     }
 
-    /// Logits `(batch, classes)` of inputs `(batch, numbers of an example)`.
-    pub fn forward(&self, input: &Tensor, dropout: Option<&DropoutMasks>) -> Tensor {
-        let mut x = match self.architecture.input() {
-            Shape::Units(_) => input.shallow_clone(),
-            Shape::Image { channels, height, width } => input.view([-1, channels as i64, height as i64, width as i64]),
-        };
-        let mut parameters = self.weights.iter().zip(&self.biases);
-        let mut next = || parameters.next().unwrap_or_else(|| unreachable!("there are those of the architecture"));
+    /// Logits `(batch, classes)` of inputs `(batch, numbers of an example)`, as the network is tested: nothing is dropped, and batches are
+    /// normalised by their running statistics.
+    pub fn forward(&self, input: &Tensor) -> Tensor {
+        self.pass(input, false, None)
+    }
+
+    /// The same in training: units are dropped as the masks say, and batches are normalised by their own statistics, which move the
+    /// running ones.
+    pub fn forward_in_training(&self, input: &Tensor, dropout: Option<&DropoutMasks>) -> Tensor {
+        self.pass(input, true, dropout)
+    }
+
+    fn pass(&self, input: &Tensor, training: bool, dropout: Option<&DropoutMasks>) -> Tensor {
+        let mut x = self.as_image(input);
         let mut masks = dropout.iter().flat_map(|DropoutMasks(masks)| masks);
-        for layer in self.architecture.layers() {
-            x = match *layer {
-                Layer::Dense { .. } => {
-                    let (weight, bias) = next();
-                    x.linear(weight, Some(bias))
+        let mut weighed = 0;
+        for &layer in self.architecture.layers() {
+            x = match layer {
+                Layer::Dense { .. } | Layer::Convolution { .. } => {
+                    weighed += 1;
+                    self.weigh(weighed - 1, &x)
                 }
-                Layer::Convolution { kernel, .. } => {
-                    let (weight, bias) = next();
-                    let padding = [(kernel / 2) as i64; 2];
-                    x.conv2d(weight, Some(bias), [1, 1], padding, [1, 1], 1)
-                }
-                Layer::Relu => x.relu(),
-                Layer::MaxPool { size } => {
-                    let size = [size as i64; 2];
-                    x.max_pool2d(size, size, [0, 0], [1, 1], false)
-                }
-                Layer::Flatten => x.flatten(1, -1),
-                Layer::Dropout => match masks.next() {
+                Layer::Dropout { .. } => match masks.next() {
                     Some(mask) => (x.flatten(1, -1) * mask).view_as(&x),
                     None => x,
                 },
+                _ => self.unweighed(layer, weighed - 1, &x, training),
             }
         }
         x
     }
 
-    /// Every weight and bias, in the order weight 0, bias 0, weight 1, …
-    pub fn parameters(&self) -> Vec<&Tensor> {
-        self.weights.iter().zip(&self.biases).flat_map(|(weight, bias)| [weight, bias]).collect()
+    /// Examples in rows as the first layer takes them.
+    pub(crate) fn as_image(&self, input: &Tensor) -> Tensor {
+        match self.architecture.input() {
+            Shape::Units(_) => input.shallow_clone(),
+            Shape::Image { channels, height, width } => input.view([-1, channels as i64, height as i64, width as i64]),
+        }
     }
 
-    /// Names of [`Network::parameters`]: `layers.0.weight`, `layers.0.bias`, … Layers without a weight are not counted.
+    /// What layer `layer`, of those with a weight, makes of `x`.
+    pub(crate) fn weigh(&self, layer: usize, x: &Tensor) -> Tensor {
+        weigh(&self.weights[layer], Some(&self.biases[layer]), x)
+    }
+
+    /// What the layers between `layer` and the next one with a weight make of `x`, which `layer` gives, when the network is tested.
+    pub(crate) fn between(&self, layer: usize, x: &Tensor) -> Tensor {
+        let is_weighed = |kind: &&Layer| matches!(kind, Layer::Dense { .. } | Layer::Convolution { .. });
+        let layers = self.architecture.layers();
+        let places = layers.iter().enumerate().filter(|(_, kind)| is_weighed(kind)).map(|(place, _)| place);
+        let behind = places.skip(layer).map(|place| place + 1).next().unwrap_or(layers.len());
+        let between = layers[behind..].iter().take_while(|kind| !is_weighed(kind));
+        between.fold(x.shallow_clone(), |x, &kind| self.unweighed(kind, layer, &x, false))
+    }
+
+    /// What `kind`, which has no weight and drops nothing, makes of `x`; `weighed` is the number of the last layer with a weight.
+    fn unweighed(&self, kind: Layer, weighed: usize, x: &Tensor, training: bool) -> Tensor {
+        match kind {
+            Layer::Relu => x.relu(),
+            Layer::MaxPool { size } => {
+                let size = [size as i64; 2];
+                x.max_pool2d(size, size, [0, 0], [1, 1], false)
+            }
+            Layer::Flatten => x.flatten(1, -1),
+            Layer::BatchNorm => match self.norms.iter().find(|norm| norm.layer == weighed) {
+                Some(norm) => norm.forward(x, training),
+                None => unreachable!("there are those of the architecture"),
+            },
+            Layer::Dense { .. } | Layer::Convolution { .. } | Layer::Dropout { .. } => x.shallow_clone(),
+        }
+    }
+
+    /// Every weight and bias, in the order weight 0, bias 0, weight 1, …; after them scale and shift of each batch normalisation.
+    pub fn parameters(&self) -> Vec<&Tensor> {
+        let of_norms = self.norms.iter().flat_map(|norm| [&norm.scale, &norm.shift]);
+        self.weights.iter().zip(&self.biases).flat_map(|(weight, bias)| [weight, bias]).chain(of_norms).collect()
+    }
+
+    /// Names of [`Network::parameters`]: `layers.0.weight`, `layers.0.bias`, …, and `layers.0.norm.weight`, `layers.0.norm.bias`. Layers
+    /// without a weight are not counted.
     pub fn parameter_names(&self) -> Vec<String> {
-        self.architecture.parameter_names()
+        self.architecture.tensors().into_iter().take(self.parameters().len()).map(|(name, _)| name).collect()
+    }
+
+    /// Running mean and variance of each batch normalisation: what is learnt without a gradient, and part of the network.
+    pub fn statistics(&self) -> Vec<&Tensor> {
+        self.norms.iter().flat_map(|norm| [&norm.mean, &norm.variance]).collect()
+    }
+
+    /// Names of [`Network::statistics`]: `layers.0.norm.running_mean`, `layers.0.norm.running_var`, …
+    pub fn statistics_names(&self) -> Vec<String> {
+        self.architecture.tensors().into_iter().skip(self.parameters().len()).map(|(name, _)| name).collect()
     }
 
     /// Those of `gradients`, one for each of [`Network::parameters`] and perhaps more, that are of weights.
@@ -119,16 +185,29 @@ impl Network {
     }
 }
 
-impl Architecture {
-    /// Shapes of [`Network::parameters`].
-    pub fn parameter_shapes(&self) -> Vec<Vec<i64>> {
-        let of_layer = |shape: Vec<usize>| [shape.iter().map(|&d| d as i64).collect(), vec![shape[0] as i64]];
-        self.weights().into_iter().flat_map(of_layer).collect()
+/// A dense layer, or a convolution that keeps the size of images, as the weight's axes say.
+pub(crate) fn weigh(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Tensor {
+    match weight.size()[..] {
+        [_, _, rows, columns] => x.conv2d(weight, bias, [1, 1], [rows / 2, columns / 2], [1, 1], 1),
+        _ => x.linear(weight, bias),
     }
+}
 
-    /// Names of [`Network::parameters`].
-    pub fn parameter_names(&self) -> Vec<String> {
-        (0..self.weights().len()).flat_map(|l| [format!("layers.{l}.weight"), format!("layers.{l}.bias")]).collect()
+impl Architecture {
+    /// Names and shapes of [`Network::parameters`], then of [`Network::statistics`].
+    pub fn tensors(&self) -> Vec<(String, Vec<i64>)> {
+        let weights = self.weights();
+        let of_layer = |(layer, shape): (usize, &Vec<usize>)| {
+            let weight = shape.iter().map(|&d| d as i64).collect();
+            [(format!("layers.{layer}.weight"), weight), (format!("layers.{layer}.bias"), vec![shape[0] as i64])]
+        };
+        let of_norms = |names: [&'static str; 2]| {
+            let channels = |layer: usize| vec![weights[layer][0] as i64];
+            let normalised = self.normalised().into_iter();
+            normalised.flat_map(move |layer| names.map(|name| (format!("layers.{layer}.norm.{name}"), channels(layer))))
+        };
+        let layers = weights.iter().enumerate().flat_map(of_layer);
+        layers.chain(of_norms(["weight", "bias"])).chain(of_norms(["running_mean", "running_var"])).collect()
     }
 }
 
@@ -151,7 +230,7 @@ mod tests {
         let matrices = mlp.weight_matrices();
         let hidden: Vec<f64> =
             (0..4).map(|o| (0..3).map(|i| x[i] * matrices[0].1[[i, o]]).sum::<f64>().max(0.0)).collect();
-        let logits = mlp.forward(&Tensor::from_slice(&[0.5f32, -1.0, 2.0]).view([1, 3]), None);
+        let logits = mlp.forward(&Tensor::from_slice(&[0.5f32, -1.0, 2.0]).view([1, 3]));
         for o in 0..2 {
             let expected: f64 = (0..4).map(|h| hidden[h] * matrices[1].1[[h, o]]).sum();
             assert!((logits.double_value(&[0, o as i64]) - expected).abs() < 1e-6);
@@ -174,7 +253,7 @@ mod tests {
         let start = Initialization::TruncatedNormal { deviation: 0.3, bias: 0.1 };
         let network = Network::new(architecture, start, 1, Device::Cpu);
         let image: Vec<f32> = start.weight(&[2, 6, 7], &mut stream(0, Purpose::DataSet, 0, 0));
-        let found = network.forward(&Tensor::from_slice(&image).view([1, -1]), None);
+        let found = network.forward(&Tensor::from_slice(&image).view([1, -1]));
 
         let mut x = ArrayD::from_shape_vec(vec![2, 6, 7], image.iter().map(|&x| f64::from(x)).collect()).unwrap();
         for (layer, kernel, pool) in [(0, 5, 2), (1, 3, 1)] {
@@ -224,6 +303,6 @@ mod tests {
         assert_eq!(network.parameters().iter().map(|p| p.numel()).sum::<usize>(), 3_274_634);
         assert_eq!(network.parameter_names()[2], "layers.1.weight");
         assert!(network.biases.iter().all(|b| b.eq(f64::from(0.1f32)).all().int64_value(&[]) == 1));
-        assert_eq!(network.forward(&Tensor::zeros([2, 784], (Kind::Float, Device::Cpu)), None).size(), [2, 10]);
+        assert_eq!(network.forward(&Tensor::zeros([2, 784], (Kind::Float, Device::Cpu))).size(), [2, 10]);
     }
 }

@@ -37,4 +37,4 @@ pub mod loops;
 pub mod soft_partition;
 mod sum;
 
-pub use sum::{LoopFlatten, LoopPenalty, Penalties, PenaltyParams};
+pub use sum::{LoopFlatten, LoopPenalty, Penalties, PenaltyLayers, PenaltyParams};

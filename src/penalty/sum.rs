@@ -9,6 +9,7 @@ use super::soft_partition::{soft_modularity, soft_ncut};
 use crate::nn::channels::{Reduction, matrices, matrix};
 use crate::nn::tags::Tags;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// What `loop_penalty` counts.
@@ -45,6 +46,26 @@ pub enum LoopFlatten {
     Cut,
     /// It goes on: the weights of the dense layer are summed over each channel's pixels.
     Fold,
+}
+
+/// Which layers of a convolutional network the penalties on its graph see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PenaltyLayers {
+    /// Every one, dense ones and the image's channels too.
+    All,
+    /// Convolutions but for the first, between whose channels the paper's graph is.
+    Convolutions,
+}
+
+impl PenaltyLayers {
+    /// Numbers of the layers with a weight, of a network that begins with so many `convolutions` and has so many `layers`.
+    pub fn range(self, convolutions: usize, layers: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..layers,
+            Self::Convolutions => 1..convolutions.max(1),
+        }
+    }
 }
 
 impl LoopPenalty {
@@ -96,6 +117,8 @@ fn chains(weights: &[Tensor], channels: &[usize], reduction: Reduction, flatten:
 pub struct PenaltyParams {
     /// Decay of single weights.
     pub decay: Decay,
+    /// The layers that all others see.
+    pub layers: PenaltyLayers,
     /// Weight of [`EigenvaluePenalty`].
     pub eigenvalues: f64,
     /// Its number of eigenvalues.
@@ -134,7 +157,9 @@ pub struct PenaltyParams {
 #[derive(Debug)]
 pub struct Penalties {
     params: PenaltyParams,
-    /// Sizes of the network's node sets, input first.
+    /// Numbers of the layers with a weight that penalties on the graph see.
+    layers: Range<usize>,
+    /// Sizes of the node sets that these layers join, in order.
     channels: Vec<usize>,
     eigenvalues: Option<EigenvaluePenalty>,
     block_share: Option<BlockShare>,
@@ -149,20 +174,29 @@ impl Penalties {
     /// Of networks whose neurons and channels have these tags, and whose weights have these shapes. Nothing is learnt or
     /// remembered yet.
     pub fn new(params: PenaltyParams, tags: &Tags, shapes: &[Vec<i64>], device: Device) -> Self {
-        let widths: Vec<usize> = tags.of.iter().map(Vec::len).collect();
+        let convolutions = shapes.iter().take_while(|shape| shape.len() == 4).count();
+        let layers = params.layers.range(convolutions, shapes.len());
+        let widths: Vec<usize> = tags.of[layers.start..=layers.end].iter().map(Vec::len).collect();
         let eigenvalues = (params.eigenvalues > 0.0)
             .then(|| EigenvaluePenalty::new(&widths, params.eigenvalue_count, params.eigen_solver));
-        let of = tags.tensors(device);
+        let of = tags.tensors(device).drain(layers.start..=layers.end).collect::<Vec<_>>();
         let block_share = (params.block_share > 0.0 || params.block_share_pruning > 0.0).then(|| {
             let PenaltyParams { block_share_layers, block_share_power, block_share_total, .. } = params;
-            BlockShare::new(&of, shapes, block_share_layers, block_share_power, block_share_total, device)
+            BlockShare::new(
+                &of,
+                &shapes[layers.clone()],
+                block_share_layers,
+                block_share_power,
+                block_share_total,
+                device,
+            )
         });
         let soft = params.soft_ncut > 0.0 || params.soft_modularity > 0.0;
         let logits = |tags: &Tensor, count: usize| {
             (tags.one_hot(count as i64).to_kind(Kind::Float) * FIRST_LOGIT).set_requires_grad(true)
         };
         let logits = of.iter().filter(|_| soft).map(|of| logits(of, tags.count)).collect();
-        Self { params, channels: widths, eigenvalues, block_share, logits }
+        Self { params, layers, channels: widths, eigenvalues, block_share, logits }
     }
 
     /// `loss` with the penalties on `weights` added; but for those of [`Penalties::add_gradients`].
@@ -170,8 +204,9 @@ impl Penalties {
     /// Decay is of single weights; the others see matrices between nodes ([`crate::nn::channels`]).
     pub fn add_to(&self, loss: Tensor, weights: &[Tensor]) -> Tensor {
         let params = &self.params;
-        let magnitudes = || matrices(weights, &self.channels, Reduction::Magnitude);
         let mut loss = params.decay.add_to(loss, weights);
+        let weights = &weights[self.layers.clone()];
+        let magnitudes = || matrices(weights, &self.channels, Reduction::Magnitude);
         if let Some(sum) = self.eigenvalues.as_ref().and_then(|eigenvalues| eigenvalues.differentiable(&magnitudes())) {
             loss = &loss + sum * params.eigenvalues;
         }
@@ -196,6 +231,7 @@ impl Penalties {
     /// returns `loss` with their values added. `pruning`: whether weights are being pruned.
     pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
         let mut loss = loss;
+        let (weights, gradients) = (&weights[self.layers.clone()], &gradients[self.layers.clone()]);
         if let Some(eigenvalues) = &self.eigenvalues {
             loss += self.add_eigenvalue_gradients(eigenvalues, weights, gradients) * self.params.eigenvalues;
         }
@@ -328,6 +364,7 @@ mod tests {
         let shapes: Vec<Vec<i64>> = SHAPES.iter().map(|shape| shape.to_vec()).collect();
         let none = PenaltyParams {
             decay: Decay::default(),
+            layers: PenaltyLayers::All,
             eigenvalues: 0.0,
             eigenvalue_count: 2,
             eigen_solver: EigenSolver::Autograd,
@@ -396,6 +433,57 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// With convolutions alone: the penalties of a network that has no other layers, and nothing on the first kernel and the dense ones.
+    #[test]
+    fn layers_that_are_not_seen_are_left_alone() {
+        let tags = Tags::draw(&[2, 3, 4, 6, 5, 3], 3, TagSizes::Random, 2);
+        let mut weights = weights();
+        let kernel: Vec<f64> = (0..6 * 4 * 9).map(|i| f64::from(i % 7) - 3.2).collect();
+        weights.splice(
+            2..3,
+            [Tensor::from_slice(&kernel).view([6, 4, 3, 3]), Tensor::ones([5, 24], (Kind::Double, Device::Cpu))],
+        );
+        let params = PenaltyParams {
+            decay: Decay::default(),
+            layers: PenaltyLayers::Convolutions,
+            eigenvalues: 1.0,
+            eigenvalue_count: 1,
+            eigen_solver: EigenSolver::Eigh,
+            loops: 1.0,
+            loop_penalty: LoopPenalty::TraceS4,
+            loop_root: Root::None,
+            loop_flatten: LoopFlatten::Cut,
+            loop_target: None,
+            block_share: 1.0,
+            block_share_pruning: 1.0,
+            block_share_layers: Layers::All,
+            block_share_power: Power::Absolute,
+            block_share_total: Total::Variable,
+            soft_ncut: 0.0,
+            soft_balance: 1.0,
+            soft_modularity: 0.0,
+        };
+        let value_and_gradients = |params: &PenaltyParams, tags: &Tags, weights: &[Tensor]| {
+            let weights: Vec<Tensor> = weights.iter().map(|w| w.copy().set_requires_grad(true)).collect();
+            let shapes: Vec<Vec<i64>> = weights.iter().map(Tensor::size).collect();
+            let penalties = Penalties::new(params.clone(), tags, &shapes, Device::Cpu);
+            let nothing = weights.iter().map(|w| w.sum(Kind::Double) * 0.0).sum::<Tensor>();
+            let loss = penalties.add_to(nothing, &weights);
+            let gradients = Tensor::run_backward(&[&loss], &weights.iter().collect::<Vec<_>>(), false, false);
+            let of_weights: Vec<&Tensor> = gradients.iter().collect();
+            let value = penalties.add_gradients(loss.detach(), &weights, &of_weights, false).double_value(&[]);
+            (value, gradients)
+        };
+        let (value, gradients) = value_and_gradients(&params, &tags, &weights);
+        let alone = PenaltyParams { layers: PenaltyLayers::All, ..params };
+        let their_tags = Tags { count: tags.count, of: tags.of[1..4].to_vec() };
+        let (expected, slopes) = value_and_gradients(&alone, &their_tags, &weights[1..3]);
+        assert!((value - expected).abs() < 1e-12 && gradients.len() == 5, "{value} {expected}");
+        assert!(gradients[1..3].iter().zip(&slopes).all(|(a, b)| a.allclose(b, 1e-12, 1e-14, false)));
+        assert!([0, 3, 4].iter().all(|&layer: &usize| gradients[layer].abs().max().double_value(&[]) == 0.0));
+        assert!(slopes.iter().all(|slope| slope.abs().max().double_value(&[]) > 0.0));
     }
 
     #[test]

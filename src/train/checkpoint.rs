@@ -8,7 +8,9 @@
 //! | `layers.L.weight` | `(d_out, d_in)` or `(d_out, channels, kernel, kernel)` | always; f32 |
 //! | `layers.L.bias` | `(d_out,)` | always; f32 |
 //! | `partition.L.logits` | `(neurons, tags)` | with a learned partition; f32 |
-//! | `first.…`, `second.…` of each of those: Adam's moments | the same | always; f32 |
+//! | `layers.L.norm.weight`, `….bias` | `(d_out,)` | where batches are normalised behind layer L; f32 |
+//! | `layers.L.norm.running_mean`, `….running_var` | `(d_out,)` | the same; f32 |
+//! | `first.…`, `second.…` of each of those but the last: Adam's moments | the same | always; f32 |
 //! | `penalty.eigenvectors` | `(neurons of a side, 4)` | where a penalty starts from those of the last step; f64 |
 //! | `mask.L` | as the weight | once pruning has begun; f32 |
 //! | `epoch.loss_sum`, `epoch.right` | `()` | amid an epoch; f64 |
@@ -100,6 +102,8 @@ fn named(
     for (part, parameters) in parts {
         tensors.extend(names.iter().zip(parameters).map(|(name, value)| (format!("{part}{name}"), value.detach())));
     }
+    let statistics = network.statistics().into_iter().map(Tensor::shallow_clone);
+    tensors.extend(network.statistics_names().into_iter().zip(statistics));
     tensors.extend(penalties.memory().into_iter().map(|(name, value)| (name.into(), value)));
     for (layer, mask) in masks.iter().flat_map(|Masks(masks)| masks).enumerate() {
         tensors.push((format!("mask.{layer}"), mask.detach()));
@@ -127,35 +131,39 @@ pub fn load_network(path: &Path, architecture: Architecture, device: Device) -> 
     let bad = |problem: String| InputError::new(path.display(), problem, "train the network again");
     let bytes = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("is damaged: {e}")))?;
-    let read = |(name, shape): (&String, Vec<i64>)| -> Result<Tensor, InputError> {
+    let read = |(name, shape): &(String, Vec<i64>)| -> Result<Tensor, InputError> {
         let view = file.tensor(name).map_err(|_| bad(format!("has no '{name}'")))?;
         if view.dtype() != Dtype::F32 {
             return Err(bad(format!("has '{name}' as {:?}, not as F32", view.dtype())));
         }
         let found: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
-        if found != shape {
+        if found != *shape {
             return Err(bad(format!("has '{name}' of shape {found:?}, not {shape:?}")));
         }
-        let tensor = Tensor::f_from_data_size(view.data(), &shape, Kind::Float);
-        Ok(tensor.map_err(|e| bad(format!("'{name}': {e}")))?.to_device(device).set_requires_grad(true))
+        let tensor = Tensor::f_from_data_size(view.data(), shape, Kind::Float);
+        Ok(tensor.map_err(|e| bad(format!("'{name}': {e}")))?.to_device(device))
     };
-    let names = architecture.parameter_names();
-    let parameters = names.iter().zip(architecture.parameter_shapes()).map(read).collect::<Result<Vec<_>, _>>()?;
-    match file.len() == names.len() {
-        true => Ok(Network::of_parameters(architecture, parameters)),
-        false => Err(bad(format!("has {} tensors, not the {} of its network", file.len(), names.len()))),
+    let wanted = architecture.tensors();
+    let tensors = wanted.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if file.len() != wanted.len() {
+        return Err(bad(format!("has {} tensors, not the {} of its network", file.len(), wanted.len())));
     }
+    let network = Network::of_parameters(architecture, tensors);
+    network.parameters().into_iter().for_each(|parameter| drop(parameter.set_requires_grad(true)));
+    Ok(network)
 }
 
 impl Trainer {
-    /// Writes weights and biases as `layers.L.weight` `(d_out, d_in)` and `layers.L.bias`, f32.
+    /// Writes weights and biases as `layers.L.weight` `(d_out, d_in)` and `layers.L.bias`, f32, and batch normalisations as in checkpoints.
     ///
     /// # Errors
     ///
     /// The file cannot be written.
     pub fn save_network(&self, path: &Path) -> Result<(), InputError> {
         let parameters = self.network.parameters().into_iter().map(Tensor::detach);
-        let tensors: Vec<_> = self.network.parameter_names().into_iter().zip(parameters).collect();
+        let statistics = self.network.statistics().into_iter().map(Tensor::shallow_clone);
+        let names = self.network.parameter_names().into_iter().chain(self.network.statistics_names());
+        let tensors: Vec<_> = names.zip(parameters.chain(statistics)).collect();
         write(path, &tensors, HashMap::from([("format".into(), "pt".into())]))
     }
 
@@ -268,7 +276,7 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::super::length::Length::{self, Epochs, Steps};
-    use super::super::tests::{airg, bits, finish, small};
+    use super::super::tests::{airg, bits, finish, small, vgg};
     use super::*;
     use crate::graph::{GraphLayers, GraphParams};
     use crate::model::Arch;
@@ -365,6 +373,36 @@ mod tests {
             let off = block.weights.to_dense() - matrix.mapv(f64::abs);
             assert!(off.iter().all(|x| x.abs() < 1e-12), "{name}");
         }
+    }
+
+    /// Running statistics are part of the state and of the network; scales and shifts are trained, and never pruned.
+    #[test]
+    fn a_run_that_normalises_batches_goes_on_with_the_same_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, saved] = ["checkpoint", "network"].map(|name| folder.path().join(name));
+        let (mut whole, mut stopped) = (vgg(Steps(1), Steps(2)), vgg(Steps(1), Steps(2)));
+        let records: Vec<EpochRecord> = (0..2).filter_map(|_| whole.step()).collect();
+        whole.save_checkpoint(&path, &records, 0.0).unwrap();
+        stopped.load_checkpoint(&path).unwrap();
+        assert_eq!(finish(&mut whole), finish(&mut stopped));
+        assert!(bits(&stopped) == bits(&whole), "not the same bits");
+        let norm = &whole.network.norms[13];
+        assert_eq!((norm.layer, norm.scale.size()), (13, vec![512]));
+        for (tensor, start) in [(&norm.scale, 1.0), (&norm.shift, 0.0), (&norm.mean, 0.0), (&norm.variance, 1.0)] {
+            assert!(tensor.eq(start).sum(Kind::Int64).int64_value(&[]) < 256);
+            assert!(tensor.eq(0.0).sum(Kind::Int64).int64_value(&[]) < 256, "pruned");
+        }
+
+        whole.save_network(&saved).unwrap();
+        let read = load_network(&saved, whole.network.architecture().clone(), Device::Cpu).unwrap();
+        let input = Tensor::ones([2, 3072], (Kind::Float, Device::Cpu));
+        assert!(read.forward(&input).equal(&whole.network.forward(&input)));
+        let names = read.statistics_names();
+        assert_eq!(
+            (names.len(), names[0].as_str(), names[27].as_str()),
+            (28, "layers.0.norm.running_mean", "layers.13.norm.running_var")
+        );
+        assert_eq!(read.parameter_names()[32], "layers.0.norm.weight");
     }
 
     #[test]

@@ -353,11 +353,11 @@ impl Trainer {
         let (input, targets) = self.train.batch(indices);
         let input = self.params.augmentation.apply(input, self.train.image, self.params.seed, global_step);
         let masks = (self.params.dropout > 0.0).then(|| {
-            let sizes = self.network.architecture().dropout_sizes();
+            let layers = self.network.architecture().dropouts();
             let batch = indices.size()[0] as usize;
-            DropoutMasks::draw(&sizes, batch, self.params.dropout, self.params.seed, global_step, self.device)
+            DropoutMasks::draw(&layers, batch, self.params.dropout, self.params.seed, global_step, self.device)
         });
-        let output = self.network.forward(&input, masks.as_ref());
+        let output = self.network.forward_in_training(&input, masks.as_ref());
         let loss = self.penalties.add_to(loss(&output, &targets), &self.network.weights);
         let parameters = parameters(&self.network, &self.penalties);
         let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
@@ -383,7 +383,7 @@ impl Trainer {
         tch::no_grad(|| {
             let (mut sum, mut correct) = (0.0, 0.0);
             for (inputs, targets) in examples.in_order(batch) {
-                let output = self.network.forward(&inputs, None);
+                let output = self.network.forward(&inputs);
                 sum += loss(&output, &targets).double_value(&[]) * targets.size()[0] as f64;
                 correct += right(&output, &targets).double_value(&[]);
             }
@@ -433,7 +433,7 @@ mod tests {
     use crate::penalty::decay::Decay;
     use crate::penalty::eigenvalues::EigenSolver;
     use crate::penalty::loops::Root;
-    use crate::penalty::{LoopFlatten, LoopPenalty};
+    use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers};
     use std::iter::from_fn;
 
     pub(super) fn dataset() -> Dataset {
@@ -454,6 +454,7 @@ mod tests {
             dropout: 0.25,
             penalties: PenaltyParams {
                 decay: Decay { l1: 1e-5, l2: 1e-5, ..Decay::default() },
+                layers: PenaltyLayers::All,
                 eigenvalues: 0.01,
                 eigenvalue_count: 2,
                 eigen_solver: EigenSolver::Lanczos,
@@ -499,14 +500,46 @@ mod tests {
         Trainer::new(params, &dataset, 16, Device::Cpu)
     }
 
+    /// The paper's VGG on 8 noisy images in 2 steps, with dropout.
+    pub(super) fn vgg(epochs: Length, pruning_epochs: Length) -> Trainer {
+        let params = small(epochs, pruning_epochs, Length::Steps(2)).params;
+        let decay = Decay { l2: 5e-4, ..Decay::default() };
+        let none =
+            PenaltyParams { eigenvalues: 0.0, loops: 0.0, soft_ncut: 0.0, soft_modularity: 0.0, ..params.penalties };
+        let penalties = PenaltyParams { decay, block_share: 0.0, block_share_pruning: 0.0, ..none };
+        let init = ClusterableInit { layers: TaggedLayers::Convolutions, beta: 0.8 };
+        let params = TrainParams {
+            network: Preset::Vgg,
+            batch_size: 4,
+            dropout: 0.5,
+            penalties,
+            normalize_neurons: false,
+            clusterable_init: Some(init),
+            ..params
+        };
+        let split = || {
+            let pixels = (0..8 * 3072u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            let classes = (0..8).collect();
+            Split {
+                inputs: Inputs::Pixels(pixels),
+                targets: Targets::Classes(classes),
+                channels: 3,
+                height: 32,
+                width: 32,
+            }
+        };
+        let dataset = Dataset { train: split(), test: split(), ..dataset() };
+        Trainer::new(params, &dataset, 8, Device::Cpu)
+    }
+
     /// The records of all epochs that are left.
     pub(super) fn finish(trainer: &mut Trainer) -> Vec<EpochRecord> {
         from_fn(|| (!trainer.is_finished()).then(|| trainer.step())).flatten().collect()
     }
 
-    /// Weights, biases, moments and masks.
+    /// Weights, biases, running statistics, moments and masks.
     pub(super) fn bits(trainer: &Trainer) -> Vec<Vec<u32>> {
-        let masks = trainer.masks.iter().flat_map(|Masks(masks)| masks);
+        let masks = trainer.masks.iter().flat_map(|Masks(masks)| masks).chain(trainer.network.statistics());
         let tensors = parameters(&trainer.network, &trainer.penalties).into_iter().chain(&trainer.adam.first);
         let bits = |tensor: &Tensor| {
             let values = Vec::<f32>::try_from(tensor.detach().flatten(0, -1)).unwrap();

@@ -86,10 +86,10 @@ mod tests {
         let _ = network.weights[1].detach().get(2).fill_(0.0);
         let _ = network.biases[1].detach().get(2).fill_(0.0);
         let input = random(&[50, 6], 3);
-        let before = network.forward(&input, None);
+        let before = network.forward(&input);
         let mut adam = Adam::new(&network.parameters(), 1e-3, EPSILON);
         normalize_neurons(&network, &mut adam);
-        let after = network.forward(&input, None);
+        let after = network.forward(&input);
         assert!((&before - &after).abs().max().double_value(&[]) < 1e-5);
         for layer in 0..2 {
             for neuron in 0..network.weights[layer].size()[0] {
@@ -132,10 +132,10 @@ mod tests {
     fn channels_are_normalised_as_neurons_are() {
         let network = convolutional();
         let input = random(&[20, 48], 5);
-        let before = network.forward(&input, None);
+        let before = network.forward(&input);
         let mut adam = Adam::new(&network.parameters(), 1e-3, EPSILON);
         normalize_neurons(&network, &mut adam);
-        let after = network.forward(&input, None);
+        let after = network.forward(&input);
         let error = (&before - &after).abs().max().double_value(&[]) / before.abs().max().double_value(&[]);
         assert!(error < 1e-5, "{error}");
         for (weight, bias) in network.weights.iter().zip(&network.biases).take(3) {
@@ -153,7 +153,7 @@ mod tests {
 
     fn check_moments(network: &Network, input: &Tensor) {
         let gradients = |network: &Network| {
-            let loss = network.forward(input, None).square().sum(Kind::Float);
+            let loss = network.forward(input).square().sum(Kind::Float);
             Tensor::run_backward(&[&loss], &network.parameters(), false, false)
         };
         let mut adam = Adam::new(&network.parameters(), 0.0, EPSILON);

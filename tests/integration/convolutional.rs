@@ -1,4 +1,4 @@
-//! The second seed's convolutional network, from a grid file to its graph.
+//! Convolutional networks, from a grid file to their graphs.
 
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -77,12 +77,79 @@ fn settings_that_it_does_not_have_are_refused() {
     for (set, wanted) in [
         ("hidden=[64]", &["grid.yaml: airg: hidden", "layers of its own", "; leave it out"][..]),
         ("dropout=0.5", &["dropout", "; leave it out"]),
-        ("lesions=5", &["lesions", "MLPs alone", "; leave it out"]),
         ("l2_convention=authors", &["l2_convention", "; leave it out"]),
+        ("channels=32", &["channels", "layers of its own", "; leave it out"]),
+        ("fold_batch_norm=false", &["fold_batch_norm", "no batch normalisation", "; leave it out"]),
         ("clusters=96", &["96 clusters of a network of 96 nodes", "; use at most 95"]),
         ("adam_epsilon=0", &["adam_epsilon", "above 0"]),
         ("loop_penalty_flatten=folded", &["loop_penalty_flatten", "fold"]),
     ] {
         work.expect_input_error(&["run", "grid.yaml", "--only", "airg", "--set", set], wanted);
     }
+}
+
+#[test]
+fn settings_of_one_model_are_refused_for_others() {
+    let work = Work::new();
+    work.write("grid.yaml", "experiments:\n  mlp: {fixed: {dataset: mnist-sample}}\n");
+    for (set, wanted) in [
+        (&["convention=authors"][..], &["grid.yaml: mlp: convention", "no convolutions", "; leave it out"][..]),
+        (&["penalty_layers=convolutions"], &["penalty_layers", "no convolutions"]),
+        (&["clusterable_init_layers=convolutions"], &["clusterable_init_layers", "no convolutions"]),
+        (&["channels=32"], &["channels", "; leave it out, or train a cnn"]),
+        (&["model=vgg"], &["dataset", "too small to be pooled", "larger images"]),
+        (
+            &["model=cnn", "penalty_layers=convolutions", "eigen_penalty=0.1", "channels=2"],
+            &["eigen_penalty_count", "2 neurons on a side", "at most 1"],
+        ),
+    ] {
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        work.expect_input_error(&[&["run", "grid.yaml"], &set[..]].concat(), wanted);
+    }
+}
+
+/// With dropout, penalties on the channels' graph, pruning and lesions; trained once for both conventions.
+#[test]
+fn the_papers_network_is_measured_in_both_conventions() {
+    let work = Work::new();
+    let grid = "experiments:
+  cnn:
+    fixed: {dataset: mnist-sample, model: cnn, channels: 8, n_train: 64, batch_size: 32, dropout: 0.5, epochs: 2it,
+            pruning_epochs: 1it, penalty_layers: convolutions, block_share: 0.1, eigen_penalty: 0.01, clusterable_init: true,
+            clusterable_init_layers: convolutions, clusterable_init_beta: 0.8, shuffles: 2, clusters: 3, lesions: 2}
+    grid: {convention: [paper, authors]}
+";
+    work.write("grid.yaml", grid);
+    work.ncut(&["run", "grid.yaml", "--jobs", "1"]).ok();
+    let folder = work.path("runs/cnn");
+    let [paper, authors] = ["paper", "authors"].map(|convention| {
+        let of = |name: &String| {
+            let config = std::fs::read_to_string(folder.join(name).join("r0/config.yaml")).unwrap_or_default();
+            config.contains(&format!("\nconvention: {convention}\n"))
+        };
+        folder.join(names(&folder).into_iter().find(of).unwrap()).join("r0")
+    });
+    let read = |run: &std::path::Path| -> Value {
+        serde_json::from_slice(&std::fs::read(run.join("result.json")).unwrap()).unwrap()
+    };
+    let [one, other] = [&paper, &authors].map(|run| read(run));
+    for state in ["unpruned", "pruned"] {
+        let network = |run: &std::path::Path| std::fs::read(run.join(format!("{state}.safetensors"))).unwrap();
+        assert_eq!(network(&paper), network(&authors));
+        assert_ne!(one[state]["ncut"], other[state]["ncut"]);
+        for end in [&one[state], &other[state]] {
+            assert_eq!(end["model"]["architecture"], "cnn 1-8-8-8-128-10");
+            assert_eq!(end["labels"].as_array().unwrap().len(), 24);
+            assert_eq!(end["lesions"]["layers"].as_array().unwrap().len(), 3);
+            assert_eq!(end["lesions"]["accuracy"], end["test_accuracy"]);
+            let labels = numbers(&end["labels"]);
+            for (cluster, lesion) in end["lesions"]["clusters"].as_array().unwrap().iter().enumerate() {
+                let channels =
+                    labels.chunks(8).map(|layer| layer.iter().filter(|&&l| l == cluster as f64).count() as f64);
+                assert_eq!(numbers(&lesion["neurons"]), channels.collect::<Vec<_>>());
+            }
+        }
+    }
+    let logs = [&paper, &authors].map(|run| std::fs::read_to_string(run.join("log.txt")).unwrap());
+    assert_eq!(logs.iter().filter(|log| log.contains("which was trained alike")).count(), 1, "{logs:?}");
 }

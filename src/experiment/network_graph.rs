@@ -1,0 +1,40 @@
+//! The graph of a network that a run has trained.
+
+use super::settings::Settings;
+use super::types::Model;
+use crate::InputError;
+use crate::graph::{GraphParams, NeuronGraph, Weighted, channel_graph};
+use crate::measure::{ModelInfo, read_network};
+use crate::model::{Arch, TensorFile};
+use std::path::Path;
+
+/// The graph of the network at `path`, one of a run with `settings`, and what it is: `cnn 1-64-64-64-128-10` is one with convolutions.
+///
+/// # Errors
+///
+/// The file cannot be read or is no such network, or its weights are no finite numbers.
+pub(super) fn network_graph(path: &Path, settings: &Settings) -> Result<(NeuronGraph, ModelInfo), InputError> {
+    let params = GraphParams {
+        convention: settings.convention,
+        layers: settings.graph_layers,
+        batch_norm: settings.fold_batch_norm,
+        ..GraphParams::default()
+    };
+    if settings.model == Model::Mlp {
+        return read_network(path, Arch::Mlp, params);
+    }
+    let fault = |problem: String| InputError::new(path.display(), problem, "train the network again");
+    let architecture = settings.architecture().map_err(|problem| fault(problem.to_string()))?;
+    let file = TensorFile::open(path)?;
+    let named = path.display().to_string();
+    let network = Weighted { dataflow: architecture.dataflow(), path: &named, read: &|tensor| file.tensor(tensor) };
+    let graph = channel_graph(network, params)?;
+    let widths: Vec<String> = architecture.channels().iter().map(usize::to_string).collect();
+    let info = ModelInfo {
+        path: named.clone(),
+        sha256: file.sha256().into(),
+        architecture: format!("cnn {}", widths.join("-")),
+        graph_layers: Some(settings.graph_layers),
+    };
+    Ok((graph, info))
+}
