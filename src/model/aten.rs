@@ -105,7 +105,7 @@ impl Call<'_> {
 pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Fault> {
     let operator = call.site.operation;
     let base = base(operator);
-    if base.contains("quant") || base.starts_with("_make_per_") {
+    if base.contains("quantize") || base.starts_with("_make_per_") {
         return Err(Fault::Quantised);
     }
     let operands = call.operands();
@@ -121,11 +121,10 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
         _ => {}
     }
     let site = call.site;
-    let layer = |weight: Option<&Operand>| match weight {
-        Some(Operand::Constant(constant)) => matches!(draft.entry(constant).dtype, Dtype::Int(_) | Dtype::UInt(_)),
-        _ => false,
-    };
-    if layer(call.operand(1, "weight")) {
+    if (base.contains("conv") || base == "linear")
+        && let Some(Operand::Constant(weight)) = call.operand(1, "weight")
+        && matches!(draft.entry(weight).dtype, Dtype::Int(_) | Dtype::UInt(_))
+    {
         return Err(Fault::Quantised);
     }
     let single = match base {
@@ -213,7 +212,11 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
             pad(draft, call, base, first)
         }
         "type_as" | "to" | "_to_copy" | "clone" | "contiguous" | "detach" | "alias" | "lift_fresh_copy" | "float" => {
-            if data(first).is_some() { draft.pointwise(site, first, false) } else { first.clone() }
+            if data(first).is_some() {
+                draft.pointwise(site, first, false)
+            } else {
+                first.clone()
+            }
         }
         _ if operands.iter().skip(1).any(|operand| data(operand).is_some()) => return unsupported(draft),
         _ if data(first).is_some() && is_pooling(base) => draft.pointwise(site, first, true),
@@ -273,7 +276,9 @@ fn split(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Vec<Ope
             _ => call.known(1, "split_size"),
         },
         "chunk" | "unsafe_chunk" => match (call.int(1, "chunks", 0), extent) {
-            (Some(parts), Some(extent)) if parts > 0 => pieces(extent, (extent.saturating_add(parts - 1) / parts).max(1)),
+            (Some(parts), Some(extent)) if parts > 0 => {
+                pieces(extent, (extent.saturating_add(parts - 1) / parts).max(1))
+            }
             _ => None,
         },
         _ => None,
@@ -327,14 +332,37 @@ fn pad(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
 fn rearranges(base: &str) -> bool {
     matches!(
         base,
-        "view" | "reshape" | "squeeze" | "unsqueeze" | "permute" | "t" | "numpy_T" | "transpose" | "to" | "_to_copy"
-            | "clone" | "contiguous" | "detach" | "alias" | "type_as" | "lift_fresh_copy" | "float"
+        "view"
+            | "reshape"
+            | "squeeze"
+            | "unsqueeze"
+            | "permute"
+            | "t"
+            | "numpy_T"
+            | "transpose"
+            | "to"
+            | "_to_copy"
+            | "clone"
+            | "contiguous"
+            | "detach"
+            | "alias"
+            | "type_as"
+            | "lift_fresh_copy"
+            | "float"
     )
 }
 
 /// On each channel by itself, to another number of pixels.
 fn is_pooling(base: &str) -> bool {
-    let starts = ["max_pool", "avg_pool", "adaptive_avg_pool", "_adaptive_avg_pool", "adaptive_max_pool", "upsample_", "_upsample_"];
+    let starts = [
+        "max_pool",
+        "avg_pool",
+        "adaptive_avg_pool",
+        "_adaptive_avg_pool",
+        "adaptive_max_pool",
+        "upsample_",
+        "_upsample_",
+    ];
     starts.iter().any(|start| base.starts_with(start))
 }
 

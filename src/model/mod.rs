@@ -442,6 +442,8 @@ fn unravel(mut position: usize, shape: &[usize]) -> Vec<usize> {
 }
 
 #[cfg(test)]
+mod exported;
+#[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 use super::{Draft, Extents, Form, Operand, Site, data};
 use crate::dataflow::{Kind, Value};
 
-/// Channels that padding may add; more are a damaged file.
-const MAX_PADDED: i64 = 1 << 24;
+/// Channels that padding may add and slices may take; more are a damaged file.
+const MAX_CHANNELS: i64 = 1 << 24;
 
 impl Draft<'_> {
     /// One value behind another along `axis`.
@@ -19,7 +19,7 @@ impl Draft<'_> {
         }
         let mut form = first.clone();
         form.mixed = values.iter().any(|&value| self.forms[value].mixed);
-        let width = values.iter().map(|&value| self.extent(value, 1)).sum();
+        let width = values.iter().try_fold(0usize, |all, &value| all.checked_add(self.extent(value, 1)?));
         if let Some(channels) = form.extents.as_mut().and_then(|extents| extents.get_mut(1)) {
             *channels = width;
         }
@@ -53,7 +53,7 @@ impl Draft<'_> {
         let (Some(from), Some(to), 1, false) = (place(range.0), place(range.1), step, form.mixed) else {
             return self.unsupported(site, "of channels that cannot be told", operands);
         };
-        if extent.is_none() && range.1 >= i64::from(i32::MAX) {
+        if to as i64 > MAX_CHANNELS {
             return self.unsupported(site, "up to a last channel that cannot be told", operands);
         }
         if let Some(extents) = &mut form.extents {
@@ -143,8 +143,7 @@ impl Draft<'_> {
                 let rank = constant.shape.len();
                 let gone = |axis: usize| axes.is_none_or(|axes| axes.iter().any(|&a| normal(a, rank) == Some(axis)));
                 let shape = constant.shape.iter().enumerate();
-                constant.shape =
-                    shape.filter(|&(axis, &extent)| extent != 1 || !gone(axis)).map(|(_, &e)| e).collect();
+                constant.shape = shape.filter(|&(axis, &extent)| extent != 1 || !gone(axis)).map(|(_, &e)| e).collect();
                 return if constant.transposed { Operand::Computed } else { Operand::Constant(constant) };
             }
         };
@@ -210,7 +209,8 @@ impl Draft<'_> {
             (Some(from), Some(to)) if from == to => self.pointwise(site, input, false),
             (Some(1), Some(to)) if to + 1 == rank => self.units(site, value),
             (Some(from), Some(to)) if from >= 2 && from < to => {
-                let joined = extents[from..=to].iter().copied().try_fold(1usize, |all, extent| all.checked_mul(extent?));
+                let joined =
+                    extents[from..=to].iter().copied().try_fold(1usize, |all, extent| all.checked_mul(extent?));
                 let mut left = extents[..from].to_vec();
                 left.push(joined);
                 left.extend(&extents[to + 1..]);
@@ -317,7 +317,7 @@ impl Draft<'_> {
         if (before, after) == (0, 0) {
             return self.follow(site, Kind::Pointwise, value, form);
         }
-        let limits = 0..MAX_PADDED;
+        let limits = 0..MAX_CHANNELS;
         if !zeros || form.mixed || !limits.contains(&before) || !limits.contains(&after) {
             return self.unsupported(site, "of channels with other than zeros", operands);
         }

@@ -131,8 +131,7 @@ impl<'a> Draft<'a> {
             return Operand::Computed;
         }
         let what = what.to_string();
-        let operation =
-            if what.is_empty() { site.operation.to_string() } else { format!("{} {what}", site.operation) };
+        let operation = if what.is_empty() { site.operation.to_string() } else { format!("{} {what}", site.operation) };
         self.push(site.name, Kind::Unsupported { operation }, &inputs, Form::default())
     }
 

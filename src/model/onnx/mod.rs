@@ -106,15 +106,10 @@ fn entry(path: &Path, tensor: Tensor, beside: &mut Vec<Beside>) -> Result<Tensor
 }
 
 /// The number of a file that a tensor names, which must lie beside the model or below.
-fn find_beside(
-    path: &Path,
-    tensor: &str,
-    location: &str,
-    beside: &mut Vec<Beside>,
-) -> Result<usize, InputError> {
+fn find_beside(path: &Path, tensor: &str, location: &str, beside: &mut Vec<Beside>) -> Result<usize, InputError> {
     let place = || format!("{}, tensor '{tensor}'", path.display());
     let named = Path::new(location);
-    let inside = named.components().all(|component| matches!(component, Component::Normal(_)));
+    let inside = named.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside || location.is_empty() {
         let problem = format!("lies in '{location}', which is not beside the model");
         return Err(InputError::new(place(), problem, "save it with its data in the same directory"));

@@ -157,16 +157,14 @@ impl Importer<'_> {
             }
             ("Mul", Some(second)) => draft.product(site, first, &second),
             ("Div", Some(second)) => draft.quotient(site, first, &second),
-            ("Sub" | "Max" | "Min" | "Pow", Some(second)) if present.len() == 2 => {
-                match (data(first), data(&second)) {
-                    (Some(_), Some(_)) => draft.product(site, first, &second),
-                    (Some(_), None) => draft.shifted(site, first, &second),
-                    _ => draft.shifted(site, &second, first),
-                }
-            }
+            ("Sub" | "Max" | "Min" | "Pow", Some(second)) if present.len() == 2 => match (data(first), data(&second)) {
+                (Some(_), Some(_)) => draft.product(site, first, &second),
+                (Some(_), None) => draft.shifted(site, first, &second),
+                _ => draft.shifted(site, &second, first),
+            },
             ("Concat", _) => draft.concat(site, &present, node.int("axis").unwrap_or(1)),
             ("Flatten", None) => match node.int("axis").unwrap_or(1) {
-                axis if draft.extents(first).is_some_and(|axes| axis + axes.len() as i64 == 1) => {
+                axis if draft.extents(first).is_some_and(|axes| axis.checked_add(axes.len() as i64) == Some(1)) => {
                     draft.flatten(site, first, 1, -1)
                 }
                 1 => draft.flatten(site, first, 1, -1),
@@ -228,9 +226,9 @@ impl Importer<'_> {
             Some(0) if copies => extent(axis).and_then(|extent| i64::try_from(extent).ok()),
             told => told,
         };
-        let target = target.and_then(|target| self.numbers(target)).map(|target| {
-            target.into_iter().enumerate().map(fill).collect::<Vec<_>>()
-        });
+        let target = target
+            .and_then(|target| self.numbers(target))
+            .map(|target| target.into_iter().enumerate().map(fill).collect::<Vec<_>>());
         let output = node.outputs.first().map(String::as_str).unwrap_or_default();
         let told = || {
             let number = |extent: &Option<usize>| extent.and_then(|extent| i64::try_from(extent).ok());
@@ -273,9 +271,7 @@ impl Importer<'_> {
             Some([from, .., to]) if known.iter().flatten().zip(*from..).all(|(&index, place)| index == place) => {
                 self.draft.slice(site, first, axis, (*from, to.saturating_add(1)), 1)
             }
-            Some([index]) if *index >= 0 => {
-                self.draft.slice(site, first, axis, (*index, index.saturating_add(1)), 1)
-            }
+            Some([index]) if *index >= 0 => self.draft.slice(site, first, axis, (*index, index.saturating_add(1)), 1),
             _ => self.draft.unsupported(site, "", std::slice::from_ref(first)),
         }
     }
@@ -293,7 +289,9 @@ impl Importer<'_> {
         };
         match told.or_else(even) {
             Some(sizes) if sizes.len() == parts => self.draft.split(site, first, axis, &sizes),
-            _ => vec![self.draft.unsupported(site, "into parts that cannot be told", std::slice::from_ref(first)); parts],
+            _ => {
+                vec![self.draft.unsupported(site, "into parts that cannot be told", std::slice::from_ref(first)); parts]
+            }
         }
     }
 
@@ -376,14 +374,22 @@ impl Importer<'_> {
 
 fn is_quantised(operator: &str) -> bool {
     let starts = ["QLinear", "Quantize", "Dequantize", "DynamicQuantize"];
-    starts.iter().any(|start| operator.starts_with(start)) || matches!(operator, "ConvInteger" | "MatMulInteger" | "QGemm")
+    starts.iter().any(|start| operator.starts_with(start))
+        || matches!(operator, "ConvInteger" | "MatMulInteger" | "QGemm")
 }
 
 /// On each channel by itself, to another number of pixels.
 fn is_pooling(operator: &str) -> bool {
     matches!(
         operator,
-        "MaxPool" | "AveragePool" | "LpPool" | "GlobalMaxPool" | "GlobalAveragePool" | "GlobalLpPool" | "Resize" | "Upsample"
+        "MaxPool"
+            | "AveragePool"
+            | "LpPool"
+            | "GlobalMaxPool"
+            | "GlobalAveragePool"
+            | "GlobalLpPool"
+            | "Resize"
+            | "Upsample"
     )
 }
 

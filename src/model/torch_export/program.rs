@@ -102,12 +102,7 @@ struct Importer<'a> {
 
 impl<'a> Importer<'a> {
     /// Binds what the signature says of an input: a tensor of the file, or something from the user.
-    fn place(
-        &mut self,
-        spec: &'a Json,
-        entries: &[TensorEntry],
-        numbers: &HashMap<&str, usize>,
-    ) -> Result<(), String> {
+    fn place(&mut self, spec: &'a Json, entries: &[TensorEntry], numbers: &HashMap<&str, usize>) -> Result<(), String> {
         let kinds =
             [("parameter", "parameter_name"), ("buffer", "buffer_name"), ("tensor_constant", "tensor_constant_name")];
         for (kind, key) in kinds {
@@ -151,7 +146,7 @@ impl<'a> Importer<'a> {
         let operands = call.operands();
         let mut given = match operator {
             Some(_) => aten::apply(&mut self.draft, &call).map_err(|Fault::Quantised| Problem::Quantised)?,
-            None if node.target.contains("quant") => return Err(Problem::Quantised),
+            None if node.target.contains("quantize") => return Err(Problem::Quantised),
             None => vec![self.draft.opaque(site, &operands); outputs.len()],
         };
         // Indices of a pooling, the mask of dropout, statistics.
