@@ -250,7 +250,7 @@ impl Draft<'_> {
                 let count: usize = constant.shape.iter().product();
                 let mut known = target.iter().flatten().filter(|&&extent| extent > 0);
                 let known = known.try_fold(1usize, |all, &extent| all.checked_mul(usize::try_from(extent).ok()?));
-                let rest = known.filter(|&known| known > 0 && count % known == 0).map(|known| count / known);
+                let rest = known.filter(|&known| known > 0 && count.is_multiple_of(known)).map(|known| count / known);
                 let extent = |extent: Option<i64>| match extent? {
                     -1 => rest,
                     extent => usize::try_from(extent).ok().filter(|&extent| extent > 0),

@@ -147,14 +147,7 @@ impl Importer<'_> {
                 }
             }
             ("Add", Some(second)) => draft.sum(site, first, &second),
-            ("Sum", None) => draft.pointwise(site, first, false),
-            ("Sum", Some(_)) => {
-                let mut sum = first.clone();
-                for operand in &present[1..] {
-                    sum = draft.sum(site, &sum, operand);
-                }
-                sum
-            }
+            ("Sum", _) => present[1..].iter().fold(first.clone(), |sum, operand| draft.sum(site, &sum, operand)),
             ("Mul", Some(second)) => draft.product(site, first, &second),
             ("Div", Some(second)) => draft.quotient(site, first, &second),
             ("Sub" | "Max" | "Min" | "Pow", Some(second)) if present.len() == 2 => match (data(first), data(&second)) {
