@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive, result::ZipError};
 
 use crate::InputError;
@@ -38,7 +39,11 @@ impl Archive {
     /// than deflate, or a member claims a size that the length of the file rules out.
     pub fn open(path: &Path, file: File) -> Result<Self, InputError> {
         let length = file.metadata().map_err(|error| InputError::io(path, &error))?.len();
-        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, "zip archive", error))?;
+        // Not searched for: PyTorch has records of 76 bytes behind the directory even where they are not needed, and behind
+        // a first name of 30 letters the search takes the second entry for the first.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let zip = ZipArchive::with_config(config, BufReader::new(file));
+        let mut zip = zip.map_err(|error| damaged(path, "zip archive", error))?;
         if zip.has_duplicate_names() {
             let remedy = "save it again with one array or tensor of each name";
             return Err(InputError::new(path.display(), "two members of the archive have the same name", remedy));
@@ -159,6 +164,21 @@ mod tests {
             assert_eq!(archive.read_up_to(0, 5).unwrap(), b"hello");
             assert!(archive.read(0, 16).unwrap_err().problem.contains("17 bytes long"));
         }
+    }
+
+    #[test]
+    fn records_that_are_not_needed_may_follow_the_directory() {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        for name in ["resnet18/data/weights/weight_0", "resnet18/data/weights/weight_1"] {
+            zip.start_file(name, options).unwrap();
+            zip.write_all(name.as_bytes()).unwrap();
+        }
+        let mut bytes = zip.finish().unwrap().into_inner();
+        let end = bytes.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
+        bytes.splice(end..end, [0; 76]);
+        let archive = archive(&bytes).unwrap();
+        assert_eq!(archive.read(1, 100).unwrap(), b"resnet18/data/weights/weight_1");
     }
 
     #[test]

@@ -1,18 +1,23 @@
-//! Files of named tensors that other programs wrote: safetensors, `.npz`, TorchScript and PyTorch state dicts.
+//! Files of named tensors that other programs wrote: safetensors, `.npz`, TorchScript and PyTorch state dicts, ONNX and
+//! `torch.export`.
 //!
 //! Opening a file indexes it; each tensor is read when asked for. Sizes that a file claims are compared with its real
 //! length before memory is taken for them, and no code in a file is ever run.
 
 mod architecture;
 mod archive;
+mod aten;
 mod dense_chain;
+mod draft;
 mod dtype;
 mod heap;
 mod npy;
 mod npz;
+mod onnx;
 mod pickle;
 mod pytorch;
 mod safetensors;
+mod torch_export;
 mod torch_globals;
 
 use std::collections::HashSet;
@@ -46,6 +51,10 @@ pub enum Format {
     Npz,
     /// Zip archive of a pickle and storages: TorchScript, or a state dict.
     PyTorch,
+    /// Protocol buffer of a graph and its tensors, perhaps with files of tensors beside it.
+    Onnx,
+    /// Zip archive of a graph and its tensors.
+    TorchExport,
 }
 
 impl fmt::Display for Format {
@@ -54,6 +63,8 @@ impl fmt::Display for Format {
             Self::SafeTensors => "safetensors",
             Self::Npz => "NumPy .npz",
             Self::PyTorch => "PyTorch",
+            Self::Onnx => "ONNX",
+            Self::TorchExport => "torch.export",
         })
     }
 }
@@ -82,6 +93,8 @@ enum Blob {
     File,
     /// A member of the archive.
     Member(usize),
+    /// One of the files beside it.
+    Beside(usize),
 }
 
 enum Content {
@@ -96,6 +109,7 @@ pub struct TensorFile {
     sha256: String,
     entries: Vec<TensorEntry>,
     content: Content,
+    beside: Vec<onnx::Beside>,
 }
 
 impl TensorFile {
@@ -111,6 +125,7 @@ impl TensorFile {
         file.by_ref().take(16).read_to_end(&mut start).map_err(|error| InputError::io(path, &error))?;
         file.rewind().map_err(|error| InputError::io(path, &error))?;
         let hashed = file.try_clone().map_err(|error| InputError::io(path, &error))?;
+        let mut beside = Vec::new();
         let (format, entries, content) = if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
             let archive = Archive::open(path, file)?;
             let (format, entries) = index_archive(path, &archive)?;
@@ -118,6 +133,11 @@ impl TensorFile {
         } else if safetensors::recognise(&start, length) {
             promised(path, Format::SafeTensors)?;
             (Format::SafeTensors, safetensors::index(path, &file, length)?, Content::Plain(file))
+        } else if onnx::recognise(&start) {
+            promised(path, Format::Onnx)?;
+            let entries;
+            (entries, beside) = onnx::index(path, &file, length)?;
+            (Format::Onnx, entries, Content::Plain(file))
         } else {
             return Err(unrecognised(path, &start));
         };
@@ -129,8 +149,8 @@ impl TensorFile {
             let problem = format!("holds two tensors named '{}'", twice.name);
             return Err(InputError::new(path.display(), problem, "save it again with one tensor of each name"));
         }
-        let sha256 = hash(path, &hashed)?;
-        Ok(Self { path: path.into(), format, sha256, entries, content })
+        let sha256 = hash(path, &hashed, &beside)?;
+        Ok(Self { path: path.into(), format, sha256, entries, content, beside })
     }
 
     /// The path as it was given.
@@ -143,12 +163,14 @@ impl TensorFile {
         self.format
     }
 
-    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits.
+    /// SHA-256 of the whole file, 64 lower-case hexadecimal digits; of an ONNX model with tensors in files beside it, of
+    /// the model followed by these, in the order in which it names them.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// The tensors in order: of their bytes (safetensors), of the archive (`.npz`), of registration (PyTorch).
+    /// The tensors in order: of their bytes (safetensors), of the archive (`.npz`), of registration (PyTorch,
+    /// `torch.export`), of the file (ONNX).
     pub fn entries(&self) -> &[TensorEntry] {
         &self.entries
     }
@@ -161,7 +183,16 @@ impl TensorFile {
     ///
     /// If the program in the file is damaged, or nothing that can be followed.
     pub fn dataflow(&self) -> Result<Option<Dataflow>, InputError> {
-        Ok(None)
+        match (self.format, &self.content) {
+            (Format::Onnx, Content::Plain(file)) => {
+                onnx::dataflow(&self.path, file, &self.entries, &self.beside).map(Some)
+            }
+            (Format::TorchExport, Content::Zip(archive)) => match torch_export::recognise(archive)? {
+                Some(package) => torch_export::dataflow(archive, package, &self.entries).map(Some),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
     }
 
     /// Reads a tensor of [`TensorFile::entries`] as `f64`, shape `entry.shape`.
@@ -217,6 +248,7 @@ impl TensorFile {
             (Blob::Member(member), Content::Zip(archive)) => {
                 archive.members().get(member).map_or(0, |member| member.size)
             }
+            (Blob::Beside(number), _) => self.beside[number].length,
             (_, Content::Plain(file)) => file.metadata().map_err(|error| InputError::io(&self.path, &error))?.len(),
             _ => 0,
         };
@@ -256,6 +288,13 @@ impl TensorFile {
                 bytes.truncate(to as usize);
                 Ok(bytes.split_off(bytes.len().min(from as usize)))
             }
+            (_, Blob::Beside(number)) => {
+                let path = &self.beside[number].path;
+                let (file, _) = open_regular(path)?;
+                let mut bytes = vec![0; (to - from) as usize];
+                file.read_exact_at(&mut bytes, from).map_err(|error| InputError::io(path, &error))?;
+                Ok(bytes)
+            }
             (Content::Plain(file), _) => {
                 let io = |error| InputError::io(&self.path, &error);
                 let mut bytes = vec![0; (to - from) as usize];
@@ -289,6 +328,10 @@ fn index_archive(path: &Path, archive: &Archive) -> Result<(Format, Vec<TensorEn
         promised(path, Format::PyTorch)?;
         return Ok((Format::PyTorch, pytorch::index(archive, member)?));
     }
+    if let Some(package) = torch_export::recognise(archive)? {
+        promised(path, Format::TorchExport)?;
+        return Ok((Format::TorchExport, torch_export::index(archive, package)?));
+    }
     if archive.members().iter().any(|member| member.name.ends_with(".npy")) {
         promised(path, Format::Npz)?;
         return Ok((Format::Npz, npz::index(archive)?));
@@ -308,6 +351,8 @@ fn promised(path: &Path, found: Format) -> Result<(), InputError> {
         "safetensors" => (Format::SafeTensors, ".safetensors"),
         "npz" => (Format::Npz, ".npz"),
         "pt" | "pth" | "ckpt" => (Format::PyTorch, ".pt"),
+        "onnx" => (Format::Onnx, ".onnx"),
+        "pt2" => (Format::TorchExport, ".pt2"),
         _ => return Ok(()),
     };
     if promise == found {
@@ -317,6 +362,8 @@ fn promised(path: &Path, found: Format) -> Result<(), InputError> {
         Format::SafeTensors => ".safetensors",
         Format::Npz => ".npz",
         Format::PyTorch => ".pt",
+        Format::Onnx => ".onnx",
+        Format::TorchExport => ".pt2",
     };
     let problem = format!("holds {found} data, but its name promises {extensions}");
     Err(InputError::new(path.display(), problem, format!("rename it to end in {wanted}")))
@@ -334,7 +381,7 @@ fn unrecognised(path: &Path, start: &[u8]) -> InputError {
         _ if start.starts_with(b"\x89HDF\r\n") => ("is an HDF5 file", "save the weights as .npz or .safetensors"),
         _ if start.starts_with(b"GGUF") => ("is a GGUF file", "save the weights as .safetensors"),
         _ => (
-            "is in none of the formats safetensors, .npz and PyTorch, or damaged at its start",
+            "is in none of the formats safetensors, .npz, PyTorch, ONNX and torch.export, or damaged at its start",
             "check that it is a file of weights, or fetch or save it again",
         ),
     };
@@ -342,13 +389,21 @@ fn unrecognised(path: &Path, start: &[u8]) -> InputError {
 }
 
 /// Reads by position: that of the handle is shared with the archive's.
-fn hash(path: &Path, file: &File) -> Result<String, InputError> {
+fn hash(path: &Path, file: &File, beside: &[onnx::Beside]) -> Result<String, InputError> {
     let mut hasher = Sha256::new();
+    hash_file(&mut hasher, path, file)?;
+    for onnx::Beside { path, .. } in beside {
+        hash_file(&mut hasher, path, &open_regular(path)?.0)?;
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn hash_file(hasher: &mut Sha256, path: &Path, file: &File) -> Result<(), InputError> {
     let mut buffer = vec![0; 1 << 16];
     let mut position = 0;
     loop {
         match file.read_at(&mut buffer, position) {
-            Ok(0) => break,
+            Ok(0) => return Ok(()),
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 position += count as u64;
@@ -357,7 +412,6 @@ fn hash(path: &Path, file: &File) -> Result<String, InputError> {
             Err(error) => return Err(InputError::io(path, &error)),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Steps along each axis, in elements, when the last index runs fastest.
@@ -403,6 +457,8 @@ fn unravel(mut position: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
+#[cfg(test)]
+mod exported;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]

@@ -1,0 +1,378 @@
+//! What each operator of PyTorch (ATen) does with channels.
+
+use crate::dataflow::Layout;
+use crate::model::draft::{Draft, Operand, Site, data};
+use crate::model::dtype::Dtype;
+
+/// An argument of a call.
+#[derive(Debug, Clone)]
+pub(super) enum Argument {
+    /// `None`.
+    Absent,
+    /// A tensor.
+    Operand(Operand),
+    /// A list of tensors.
+    Operands(Vec<Operand>),
+    /// A whole number, or one that the program computes.
+    Int(Option<i64>),
+    /// A list of these.
+    Ints(Vec<Option<i64>>),
+    /// A number.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A word.
+    Text(String),
+    /// A type, a device, …
+    Other,
+}
+
+/// A call of an operator.
+pub(super) struct Call<'a> {
+    /// Where it stands; its operation is the operator's name without namespace and overload, as `conv2d`.
+    pub site: Site<'a>,
+    /// With the names of the schema; those by position have an empty name.
+    pub arguments: Vec<(&'a str, Argument)>,
+}
+
+/// Why an operator cannot be followed, other than that no graph can be drawn through it.
+pub(super) enum Fault {
+    /// The network is quantised.
+    Quantised,
+}
+
+impl Call<'_> {
+    fn get(&self, position: usize, name: &str) -> Option<&Argument> {
+        let named = self.arguments.iter().find(|(given, _)| *given == name);
+        let placed = || self.arguments.get(position).filter(|(given, _)| given.is_empty());
+        named.or_else(placed).map(|(_, argument)| argument)
+    }
+
+    fn operand(&self, position: usize, name: &str) -> Option<&Operand> {
+        match self.get(position, name) {
+            Some(Argument::Operand(operand)) => Some(operand),
+            _ => None,
+        }
+    }
+
+    /// A whole number; `None` where it is not known. `default` where it is not given.
+    fn int(&self, position: usize, name: &str, default: i64) -> Option<i64> {
+        match self.get(position, name) {
+            Some(Argument::Int(value)) => *value,
+            Some(Argument::Ints(values)) if values.len() == 1 => values[0],
+            Some(Argument::Absent) | None => Some(default),
+            Some(_) => None,
+        }
+    }
+
+    fn ints(&self, position: usize, name: &str) -> Option<Vec<Option<i64>>> {
+        match self.get(position, name) {
+            Some(Argument::Ints(values)) => Some(values.clone()),
+            Some(Argument::Int(value)) => Some(vec![*value]),
+            _ => None,
+        }
+    }
+
+    /// Whole numbers that are all known.
+    fn known(&self, position: usize, name: &str) -> Option<Vec<i64>> {
+        self.ints(position, name)?.into_iter().collect()
+    }
+
+    fn bool(&self, position: usize, name: &str) -> bool {
+        matches!(self.get(position, name), Some(Argument::Bool(true) | Argument::Int(Some(1))))
+    }
+
+    fn float(&self, position: usize, name: &str, default: f64) -> f64 {
+        match self.get(position, name) {
+            Some(Argument::Float(value)) => *value,
+            Some(Argument::Int(Some(value))) => *value as f64,
+            _ => default,
+        }
+    }
+
+    /// Every tensor that the call takes.
+    pub fn operands(&self) -> Vec<Operand> {
+        let tensors = self.arguments.iter().flat_map(|(_, argument)| match argument {
+            Argument::Operand(operand) => std::slice::from_ref(operand),
+            Argument::Operands(operands) => operands.as_slice(),
+            _ => &[],
+        });
+        tensors.cloned().collect()
+    }
+}
+
+/// Does a call; what it gives, one after the other: of a list all its elements.
+pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Fault> {
+    let operator = call.site.operation;
+    let base = base(operator);
+    if base.contains("quantize") || base.starts_with("_make_per_") {
+        return Err(Fault::Quantised);
+    }
+    let operands = call.operands();
+    let unsupported = |draft: &mut Draft| Ok(vec![draft.unsupported(call.site, "", &operands)]);
+    if operands.iter().all(|operand| data(operand).is_none()) && !rearranges(base) {
+        return Ok(vec![Operand::Computed]);
+    }
+    let Some(first) = operands.first() else { return Ok(vec![Operand::Computed]) };
+    match base {
+        "split" | "split_with_sizes" | "chunk" | "tensor_split" | "unsafe_chunk" | "unsafe_split" => {
+            return Ok(split(draft, call, base, first));
+        }
+        _ => {}
+    }
+    let site = call.site;
+    if (base.contains("conv") || base == "linear")
+        && let Some(Operand::Constant(weight)) = call.operand(1, "weight")
+        && matches!(draft.entry(weight).dtype, Dtype::Int(_) | Dtype::UInt(_))
+    {
+        return Err(Fault::Quantised);
+    }
+    let single = match base {
+        "conv1d" | "conv2d" | "conv3d" | "convolution" | "_convolution" => {
+            let transposed = call.bool(6, "transposed") && base.ends_with("convolution");
+            let position = if base.ends_with("convolution") { 8 } else { 6 };
+            let groups = call.int(position, "groups", 1).and_then(|groups| usize::try_from(groups).ok());
+            match call.operand(1, "weight") {
+                Some(weight) if !transposed => draft.convolution(site, first, weight, groups.unwrap_or(0)),
+                _ => draft.unsupported(site, "that is transposed", &operands),
+            }
+        }
+        "linear" => match call.operand(1, "weight") {
+            Some(weight) => draft.dense(site, first, weight, Layout::OutIn),
+            None => return unsupported(draft),
+        },
+        "addmm" => match (call.operand(1, "mat1"), call.operand(2, "mat2")) {
+            (Some(input), Some(weight)) => draft.dense(site, input, weight, Layout::InOut),
+            _ => return unsupported(draft),
+        },
+        "mm" | "matmul" => match operands.get(1) {
+            Some(weight) => draft.dense(site, first, weight, Layout::InOut),
+            None => return unsupported(draft),
+        },
+        "batch_norm" | "native_batch_norm" | "_native_batch_norm_legit" | "cudnn_batch_norm" => {
+            batch_norm(draft, call, first, call.bool(5, "training"), 7)
+        }
+        "_native_batch_norm_legit_no_training" => batch_norm(draft, call, first, false, 6),
+        "_batch_norm_with_update" | "_batch_norm_no_update" => {
+            batch_norm(draft, call, first, base.ends_with("with_update"), 6)
+        }
+        "add" | "sub" | "rsub" | "mul" | "div" | "maximum" | "minimum" | "pow" => arithmetic(draft, call, base, first),
+        "cat" | "concat" | "concatenate" => match call.int(1, "dim", 0) {
+            Some(axis) => draft.concat(site, &operands, axis),
+            None => return unsupported(draft),
+        },
+        "slice" => {
+            let (axis, step) = (call.int(1, "dim", 0), call.int(4, "step", 1));
+            match (axis, call.int(2, "start", 0), call.int(3, "end", i64::MAX), step) {
+                (Some(axis), Some(start), Some(end), Some(step)) => draft.slice(site, first, axis, (start, end), step),
+                _ => draft.unsupported(site, "at places that are computed", &operands),
+            }
+        }
+        "narrow" => match (call.int(1, "dim", 0), call.int(2, "start", 0), call.int(3, "length", 0)) {
+            (Some(axis), Some(start), Some(length)) if start >= 0 => {
+                draft.slice(site, first, axis, (start, start.saturating_add(length)), 1)
+            }
+            _ => return unsupported(draft),
+        },
+        "select" => match (call.int(1, "dim", 0), call.int(2, "index", 0)) {
+            (Some(axis), Some(index)) => draft.select(site, first, axis, index),
+            _ => return unsupported(draft),
+        },
+        "flatten" => match (call.int(1, "start_dim", 0), call.int(2, "end_dim", -1)) {
+            (Some(from), Some(to)) => draft.flatten(site, first, from, to),
+            _ => return unsupported(draft),
+        },
+        "view" | "reshape" | "_unsafe_view" => {
+            let target = call.ints(1, "size").or_else(|| call.ints(1, "shape"));
+            draft.reshape(site, first, target.as_deref())
+        }
+        "squeeze" => match call.get(1, "dim") {
+            None => draft.squeeze(site, first, None),
+            Some(_) => match call.known(1, "dim") {
+                Some(axes) => draft.squeeze(site, first, Some(&axes)),
+                None => return unsupported(draft),
+            },
+        },
+        "unsqueeze" => match call.int(1, "dim", 0) {
+            Some(axis) => draft.unsqueeze(site, first, &[axis]),
+            None => return unsupported(draft),
+        },
+        "permute" => match call.known(1, "dims") {
+            Some(order) => draft.permute(site, first, Some(&order)),
+            None => return unsupported(draft),
+        },
+        "t" | "numpy_T" => draft.permute(site, first, None),
+        "transpose" | "swapaxes" => transpose(draft, call, first),
+        "mean" | "sum" | "amax" | "amin" => {
+            let axes = call.known(1, "dim");
+            let axes = axes.filter(|_| call.get(1, "dtype").is_none());
+            draft.reduce(site, first, axes.as_deref(), call.bool(2, "keepdim"))
+        }
+        "constant_pad_nd" | "pad" | "reflection_pad1d" | "reflection_pad2d" | "replication_pad2d" => {
+            pad(draft, call, base, first)
+        }
+        "type_as" | "to" | "_to_copy" | "clone" | "contiguous" | "detach" | "alias" | "lift_fresh_copy" | "float" => {
+            if data(first).is_some() {
+                draft.pointwise(site, first, false)
+            } else {
+                first.clone()
+            }
+        }
+        _ if operands.iter().skip(1).any(|operand| data(operand).is_some()) => return unsupported(draft),
+        _ if data(first).is_some() && is_pooling(base) => draft.pointwise(site, first, true),
+        _ if data(first).is_some() && is_pointwise(base) => draft.pointwise(site, first, false),
+        _ => return unsupported(draft),
+    };
+    Ok(vec![single])
+}
+
+/// Without the `_` of operators that write on their first operand.
+pub(super) fn base(operator: &str) -> &str {
+    match operator.strip_suffix('_') {
+        Some(base) if !base.ends_with('_') && !base.is_empty() => base,
+        _ => operator,
+    }
+}
+
+fn batch_norm(draft: &mut Draft, call: &Call, first: &Operand, training: bool, epsilon: usize) -> Operand {
+    match call.operand(4, "running_var") {
+        Some(variance) if !training => {
+            let epsilon = call.float(epsilon, "eps", 1e-5);
+            draft.batch_norm(call.site, first, call.operand(1, "weight"), variance, epsilon)
+        }
+        _ => draft.unsupported(call.site, "in training mode", std::slice::from_ref(first)),
+    }
+}
+
+fn arithmetic(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
+    let number = Operand::Numbers(vec![None]);
+    let (left, right) = match (call.operand(0, "self"), call.operand(1, "other")) {
+        (Some(left), Some(right)) => (left, right),
+        (None, Some(right)) => (&number, right),
+        (Some(left), None) => (left, call.operand(1, "exponent").unwrap_or(&number)),
+        (None, None) => (first, &number),
+    };
+    match (base, data(left), data(right)) {
+        ("add", ..) => draft.sum(call.site, left, right),
+        ("mul", ..) | (_, Some(_), Some(_)) => draft.product(call.site, left, right),
+        ("div", ..) => draft.quotient(call.site, left, right),
+        (_, Some(_), None) => draft.shifted(call.site, left, right),
+        _ => draft.shifted(call.site, right, left),
+    }
+}
+
+fn split(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Vec<Operand> {
+    let axis = call.int(2, "dim", 0);
+    let extent = axis.and_then(|axis| {
+        let extents = draft.extents(first)?;
+        let axis = if axis < 0 { axis.checked_add_unsigned(extents.len() as u64)? } else { axis };
+        i64::try_from((*extents.get(usize::try_from(axis).ok()?)?)?).ok()
+    });
+    let sizes = match base {
+        "split_with_sizes" => call.known(1, "split_sizes"),
+        "split" | "unsafe_split" => match (call.int(1, "split_size", 0), extent) {
+            (Some(size), Some(extent)) if size > 0 => pieces(extent, size),
+            // A list instead of a size.
+            _ => call.known(1, "split_size"),
+        },
+        "chunk" | "unsafe_chunk" => match (call.int(1, "chunks", 0), extent) {
+            (Some(parts), Some(extent)) if parts > 0 => {
+                pieces(extent, (extent.saturating_add(parts - 1) / parts).max(1))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    match (axis, sizes) {
+        (Some(axis), Some(sizes)) => draft.split(call.site, first, axis, &sizes),
+        // As many as anyone asks for.
+        _ => vec![draft.unsupported(call.site, "into parts that cannot be told", std::slice::from_ref(first))],
+    }
+}
+
+/// Sizes of the pieces of `size` that `extent` falls into.
+fn pieces(extent: i64, size: i64) -> Option<Vec<i64>> {
+    let count = extent / size + i64::from(extent % size != 0);
+    (count <= 1 << 16).then(|| (0..count).map(|i| (extent - i * size).min(size)).collect())
+}
+
+fn transpose(draft: &mut Draft, call: &Call, first: &Operand) -> Operand {
+    let rank = draft.extents(first).map_or(0, |extents| extents.len()) as i64;
+    let normal = |axis: Option<i64>| axis.map(|axis| if axis < 0 { axis.saturating_add(rank) } else { axis });
+    let mut order: Vec<i64> = (0..rank).collect();
+    match (normal(call.int(1, "dim0", 0)), normal(call.int(2, "dim1", 0))) {
+        (Some(one), Some(other)) if (0..rank).contains(&one) && (0..rank).contains(&other) => {
+            order.swap(one as usize, other as usize);
+            draft.permute(call.site, first, Some(&order))
+        }
+        _ => draft.unsupported(call.site, "", std::slice::from_ref(first)),
+    }
+}
+
+/// PyTorch names pairs of the last axis first.
+fn pad(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
+    let pads = call.known(1, "pad").or_else(|| call.known(1, "padding"));
+    let rank = draft.extents(first).map(|extents| extents.len());
+    let (Some(pads), Some(rank)) = (pads, rank) else {
+        return draft.unsupported(call.site, "by numbers that are computed", std::slice::from_ref(first));
+    };
+    let mut pairs: Vec<(i64, i64)> = pads.as_chunks::<2>().0.iter().map(|&[before, after]| (before, after)).collect();
+    pairs.resize(rank.max(pairs.len()), (0, 0));
+    pairs.reverse();
+    let constant = match (base, call.get(2, "mode")) {
+        ("constant_pad_nd", _) | ("pad", None) => true,
+        ("pad", Some(Argument::Text(mode))) => mode == "constant",
+        _ => false,
+    };
+    let position = if base == "pad" { 3 } else { 2 };
+    draft.pad(call.site, first, &pairs, constant && call.float(position, "value", 0.0) == 0.0)
+}
+
+/// Of a constant, these give the same tensor.
+fn rearranges(base: &str) -> bool {
+    matches!(
+        base,
+        "view"
+            | "reshape"
+            | "squeeze"
+            | "unsqueeze"
+            | "permute"
+            | "t"
+            | "numpy_T"
+            | "transpose"
+            | "to"
+            | "_to_copy"
+            | "clone"
+            | "contiguous"
+            | "detach"
+            | "alias"
+            | "type_as"
+            | "lift_fresh_copy"
+            | "float"
+    )
+}
+
+/// On each channel by itself, to another number of pixels.
+fn is_pooling(base: &str) -> bool {
+    let starts = [
+        "max_pool",
+        "avg_pool",
+        "adaptive_avg_pool",
+        "_adaptive_avg_pool",
+        "adaptive_max_pool",
+        "upsample_",
+        "_upsample_",
+    ];
+    starts.iter().any(|start| base.starts_with(start))
+}
+
+#[rustfmt::skip]
+fn is_pointwise(base: &str) -> bool {
+    matches!(
+        base,
+        "relu" | "relu6" | "leaky_relu" | "prelu" | "_prelu_kernel" | "rrelu" | "elu" | "selu" | "celu" | "hardtanh" | "clamp" | "clamp_min" | "clamp_max" | "threshold"
+        | "sigmoid" | "hardsigmoid" | "hardswish" | "silu" | "mish" | "gelu" | "softplus" | "softsign" | "softmax" | "_softmax" | "log_softmax" | "_log_softmax"
+        | "tanh" | "erf" | "exp" | "log" | "log_sigmoid" | "sqrt" | "rsqrt" | "reciprocal" | "abs" | "neg" | "sign" | "floor" | "ceil" | "round" | "sin" | "cos"
+        | "softshrink" | "hardshrink" | "tanhshrink" | "square" | "dropout" | "dropout1d" | "dropout2d" | "dropout3d" | "feature_dropout" | "alpha_dropout" | "native_dropout"
+    )
+}
