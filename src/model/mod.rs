@@ -14,6 +14,7 @@ mod pickle;
 mod pytorch;
 mod safetensors;
 mod torch_globals;
+mod torchscript;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -161,7 +162,10 @@ impl TensorFile {
     ///
     /// If the program in the file is damaged, or nothing that can be followed.
     pub fn dataflow(&self) -> Result<Option<Dataflow>, InputError> {
-        Ok(None)
+        match &self.content {
+            Content::Zip(archive) if self.format == Format::PyTorch => torchscript::dataflow(archive),
+            _ => Ok(None),
+        }
     }
 
     /// Reads a tensor of [`TensorFile::entries`] as `f64`, shape `entry.shape`.
