@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive, result::ZipError};
 
 use crate::InputError;
@@ -38,7 +39,11 @@ impl Archive {
     /// than deflate, or a member claims a size that the length of the file rules out.
     pub fn open(path: &Path, file: File) -> Result<Self, InputError> {
         let length = file.metadata().map_err(|error| InputError::io(path, &error))?.len();
-        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, "zip archive", error))?;
+        // Offsets count from the first byte. Where that is left to be found out, a directory is taken to end where the record
+        // of its end begins; but PyTorch has 76 bytes of zip64 between, and 76 bytes on a second header may lie.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let mut zip = ZipArchive::with_config(config, BufReader::new(file))
+            .map_err(|error| damaged(path, "zip archive", error))?;
         if zip.has_duplicate_names() {
             let remedy = "save it again with one array or tensor of each name";
             return Err(InputError::new(path.display(), "two members of the archive have the same name", remedy));
@@ -159,6 +164,19 @@ mod tests {
             assert_eq!(archive.read_up_to(0, 5).unwrap(), b"hello");
             assert!(archive.read(0, 16).unwrap_err().problem.contains("17 bytes long"));
         }
+    }
+
+    #[test]
+    fn a_directory_may_end_before_the_record_of_its_end() {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for name in ["a".repeat(30), "b".into()] {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        }
+        let mut bytes = zip.finish().unwrap().into_inner();
+        // As PyTorch does it: the first header is as long as what lies between.
+        let end = bytes.len() - 22;
+        bytes.splice(end..end, [0; 76]);
+        assert_eq!(archive(&bytes).unwrap().members().len(), 2);
     }
 
     #[test]
