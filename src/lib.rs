@@ -26,6 +26,7 @@
 //! | how do weights become edges, which nodes are dropped? | [`graph`]; of convolutions, [`graph::channel_graph`], and for penalties [`nn::channels`] |
 //! | what does a network of any shape do with its input, as far as its graph depends on it? | [`dataflow`] |
 //! | which files can be read, and how is a hostile one refused? | [`model`], [`graph::file`] |
+//! | how is a TorchScript network followed without running it? | `model::torchscript` |
 //! | which Laplacian, which shift, which tolerance? | [`spectral::laplacian`], [`spectral::arpack`], [`spectral::eigsh`], [`spectral::davidson`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |

@@ -75,9 +75,9 @@ impl Machine<'_> {
         if let Some(holds) = self.values.truth(&condition) {
             return self.evaluate(source, if holds { then } else { otherwise }, scope);
         }
-        let done = (self.dataflow.operations.len(), self.changes);
+        let changes = self.changes;
         let (one, other) = (self.evaluate(source, then, scope)?, self.evaluate(source, otherwise, scope)?);
-        if done != (self.dataflow.operations.len(), self.changes) {
+        if self.changes != changes {
             return Err(self.fault("has a branch that only a run would decide"));
         }
         self.both(one, other)

@@ -175,7 +175,11 @@ impl Machine<'_> {
     }
 
     /// The last value of which both are made, channel by channel.
-    fn common_origin(&mut self, one: dataflow::Value, other: dataflow::Value) -> Result<Option<dataflow::Value>, Stop> {
+    pub fn common_origin(
+        &mut self,
+        one: dataflow::Value,
+        other: dataflow::Value,
+    ) -> Result<Option<dataflow::Value>, Stop> {
         let origins = self.origins(one)?;
         Ok(self.origins(other)?.into_iter().find(|value| origins.contains(value)))
     }

@@ -22,6 +22,9 @@ pub(super) struct Code<'a> {
     bytes: usize,
 }
 
+/// A function, and the source it is in.
+pub(super) type Method = (Rc<Source>, Rc<Function>);
+
 /// What a qualified name stands for.
 pub(super) enum Definition {
     Function(Rc<Source>, Rc<Function>),
@@ -50,7 +53,7 @@ impl<'a> Code<'a> {
     }
 
     /// A method of a class by its qualified name.
-    pub fn method(&mut self, class: &str, method: &str) -> Result<Option<(Rc<Source>, Rc<Function>)>, InputError> {
+    pub fn method(&mut self, class: &str, method: &str) -> Result<Option<Method>, InputError> {
         let Some((source, name)) = self.source(class)? else { return Ok(None) };
         let found = source.classes.get(name).and_then(|class| class.methods.get(method)).cloned();
         Ok(found.map(|function| (source, function)))

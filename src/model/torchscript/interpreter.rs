@@ -86,65 +86,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Follows `forward` of the object `root`.
-    pub fn network(mut self, root: heap::Id, class: &str) -> Result<Option<Dataflow>, InputError> {
-        let Some((source, function)) = self.code.method(class, "forward")? else { return Ok(None) };
-        let mut arguments = vec![Value::Module(root)];
-        for parameter in function.parameters.iter().skip(1).take_while(|parameter| parameter.default.is_none()) {
-            let annotation = parameter.annotation.map(|id| &source.expressions[id as usize]);
-            arguments.push(match annotation {
-                Some(Expression::Name(name)) if &**name == "Tensor" => {
-                    let value = self.dataflow.push(&*parameter.name, Kind::Input, &[]);
-                    self.values.flow(Flow { value, rank: None, channels: None, dropped: false, base: None })
-                }
-                Some(Expression::Subscript(of, _)) if matches!(&source.expressions[*of as usize], Expression::Name(name) if &**name == "Optional") => {
-                    Value::None
-                }
-                _ => Value::Unknown,
-            });
-        }
-        let returned = self.call(&source, &function, arguments, vec![], "".into()).and_then(|value| {
-            let mut outputs = vec![];
-            self.tensors(&value, &mut outputs)?;
-            Ok(outputs)
-        });
-        let outputs = match returned {
-            Ok(outputs) => outputs,
-            Err(Stop::Fault(error)) => return Err(error),
-            Err(Stop::Raise(message)) => {
-                let problem = format!("raises an exception in inference: {message}");
-                return Err(InputError::new(self.place(), problem, "save the network in .eval() mode"));
-            }
-        };
-        if outputs.is_empty() {
-            let place = format!("{}, {}", self.archive.path().display(), source.member);
-            let problem = "has a forward that returns no tensor made of its input";
-            return Err(InputError::new(place, problem, "save a network whose output depends on its input"));
-        }
-        self.dataflow.outputs = outputs;
-        self.check_softmaxes();
-        Ok(Some(self.dataflow))
-    }
-
-    /// The tensors in what a network returns.
-    fn tensors(&mut self, value: &Value, found: &mut Vec<crate::dataflow::Value>) -> Result<(), Stop> {
-        self.enter()?;
-        match value {
-            Value::Flow(at) => found.push(self.values.flows[*at].value),
-            Value::List(at) | Value::Tuple(at) => {
-                let items = self.values.sequences[*at].items.clone();
-                items.iter().try_for_each(|item| self.tensors(item, found))?;
-            }
-            Value::Dict(at) => {
-                let pairs = self.values.dicts[*at].clone();
-                pairs.iter().try_for_each(|(_, item)| self.tensors(item, found))?;
-            }
-            _ => {}
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
     /// Where the program is: file, source with line, and module.
     pub fn place(&self) -> String {
         let file = self.archive.path().display();
@@ -153,7 +94,7 @@ impl<'a> Machine<'a> {
                 let of = if module.is_empty() { String::new() } else { format!(" ({module})") };
                 format!("{file}, {} line {line}{of}", source.member)
             }
-            None => file.to_string(),
+            None => format!("{file}, forward"),
         }
     }
 
@@ -337,7 +278,7 @@ impl<'a> Machine<'a> {
             Ok(Some(_)) => return Err(self.fault(undecided)),
             Ok(None) => {}
         }
-        if self.dataflow.operations.len() != operations || self.changes != changes {
+        if self.changes != changes {
             return Err(self.fault(undecided));
         }
         // What one way alone assigns is read behind neither.
@@ -358,7 +299,7 @@ impl<'a> Machine<'a> {
         self.depth = depth;
     }
 
-    /// What stands for two values of which a run would take one.
+    /// What stands for two values of which a run would take one: of tensors, those made of the same one channel by channel.
     pub fn both(&mut self, one: Value, other: Value) -> Result<Value, Stop> {
         let (none, opaque) =
             (Value::None, |value: &Value| matches!(value, Value::Flow(_) | Value::Constant(_) | Value::Module(_)));
@@ -369,6 +310,15 @@ impl<'a> Machine<'a> {
         }
         if one == other {
             return Ok(one);
+        }
+        if let (&Value::Flow(one), &Value::Flow(other)) = (&one, &other) {
+            let (x, y) = (self.values.flows[one].clone(), self.values.flows[other].clone());
+            let alike = (x.rank, x.channels, x.dropped) == (y.rank, y.channels, y.dropped);
+            if let Some(origin) = self.common_origin(x.value, y.value)?.filter(|_| alike) {
+                let name = self.here();
+                let value = self.dataflow.push(name, Kind::Pointwise, &[origin]);
+                return Ok(self.values.flow(Flow { value, base: None, ..x }));
+            }
         }
         if opaque(&one) || opaque(&other) || one == none || other == none {
             return Err(self.fault("has a branch that only a run would decide"));

@@ -9,8 +9,11 @@
 mod calls;
 mod channels;
 mod code;
+mod expressions;
 mod interpreter;
 mod lexer;
+mod lists;
+mod network;
 mod operators;
 mod parser;
 mod scalars;

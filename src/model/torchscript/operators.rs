@@ -5,136 +5,141 @@ use super::value::{Arguments, Constant, Flow, Value};
 use crate::dataflow::Kind;
 
 /// Operators that leave every channel its own, whatever their other arguments say.
-const POINTWISE: [&str; 86] = [
-    "relu",
-    "relu6",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "celu",
-    "gelu",
-    "silu",
-    "mish",
-    "hardtanh",
-    "hardswish",
-    "hardsigmoid",
-    "sigmoid",
-    "tanh",
-    "softplus",
-    "softsign",
-    "log_sigmoid",
-    "threshold",
-    "clamp",
-    "clamp_min",
-    "clamp_max",
-    "clip",
-    "abs",
-    "neg",
-    "exp",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "expm1",
-    "sqrt",
-    "rsqrt",
-    "square",
-    "sin",
-    "cos",
-    "erf",
-    "reciprocal",
-    "floor",
-    "ceil",
-    "round",
-    "sign",
-    "trunc",
-    "frac",
-    "prelu",
-    "rrelu",
-    "hardshrink",
-    "softshrink",
-    "tanhshrink",
-    "nan_to_num",
-    "bernoulli",
-    "dropout",
-    "dropout2d",
-    "dropout3d",
-    "feature_dropout",
-    "alpha_dropout",
-    "feature_alpha_dropout",
-    "native_dropout",
-    "max_pool1d",
-    "max_pool2d",
-    "max_pool3d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "_adaptive_avg_pool2d",
-    "upsample_nearest1d",
-    "upsample_nearest2d",
-    "upsample_nearest3d",
-    "upsample_linear1d",
-    "upsample_bilinear2d",
-    "upsample_bicubic2d",
-    "upsample_trilinear3d",
-    "_upsample_nearest_exact2d",
-    "_upsample_bilinear2d_aa",
-    "reflection_pad1d",
-    "reflection_pad2d",
-    "reflection_pad3d",
-    "replication_pad1d",
-    "replication_pad2d",
-    "replication_pad3d",
-    "grid_sampler",
-    "logit",
-    "fake_quantize_per_tensor_affine",
-    "relu_",
-];
+fn is_pointwise(name: &str) -> bool {
+    matches!(
+        name,
+        "relu"
+            | "relu6"
+            | "leaky_relu"
+            | "elu"
+            | "selu"
+            | "celu"
+            | "gelu"
+            | "silu"
+            | "mish"
+            | "hardtanh"
+            | "hardswish"
+            | "hardsigmoid"
+            | "sigmoid"
+            | "tanh"
+            | "softplus"
+            | "softsign"
+            | "log_sigmoid"
+            | "threshold"
+            | "clamp"
+            | "clamp_min"
+            | "clamp_max"
+            | "clip"
+            | "abs"
+            | "neg"
+            | "exp"
+            | "log"
+            | "log1p"
+            | "log2"
+            | "log10"
+            | "expm1"
+            | "sqrt"
+            | "rsqrt"
+            | "square"
+            | "sin"
+            | "cos"
+            | "erf"
+            | "reciprocal"
+            | "floor"
+            | "ceil"
+            | "round"
+            | "sign"
+            | "trunc"
+            | "frac"
+            | "prelu"
+            | "rrelu"
+            | "hardshrink"
+            | "softshrink"
+            | "tanhshrink"
+            | "nan_to_num"
+            | "dropout"
+            | "dropout2d"
+            | "dropout3d"
+            | "feature_dropout"
+            | "alpha_dropout"
+            | "feature_alpha_dropout"
+            | "max_pool1d"
+            | "max_pool2d"
+            | "max_pool3d"
+            | "avg_pool1d"
+            | "avg_pool2d"
+            | "avg_pool3d"
+            | "adaptive_avg_pool1d"
+            | "adaptive_avg_pool2d"
+            | "adaptive_avg_pool3d"
+            | "_adaptive_avg_pool2d"
+            | "upsample_nearest1d"
+            | "upsample_nearest2d"
+            | "upsample_nearest3d"
+            | "upsample_linear1d"
+            | "upsample_bilinear2d"
+            | "upsample_bicubic2d"
+            | "upsample_trilinear3d"
+            | "_upsample_nearest_exact2d"
+            | "_upsample_bilinear2d_aa"
+            | "reflection_pad1d"
+            | "reflection_pad2d"
+            | "reflection_pad3d"
+            | "replication_pad1d"
+            | "replication_pad2d"
+            | "replication_pad3d"
+            | "grid_sampler"
+            | "logit"
+            | "fake_quantize_per_tensor_affine"
+    )
+}
 
-/// As [`POINTWISE`], with indices beside the result.
-const WITH_INDICES: [&str; 9] = [
-    "max_pool1d_with_indices",
-    "max_pool2d_with_indices",
-    "max_pool3d_with_indices",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "fractional_max_pool2d",
-    "fractional_max_pool3d",
-    "mkldnn_max_pool2d",
-];
+/// As [`is_pointwise`], with indices beside the result.
+fn has_indices(name: &str) -> bool {
+    matches!(
+        name,
+        "max_pool1d_with_indices"
+            | "max_pool2d_with_indices"
+            | "max_pool3d_with_indices"
+            | "adaptive_max_pool1d"
+            | "adaptive_max_pool2d"
+            | "adaptive_max_pool3d"
+            | "fractional_max_pool2d"
+            | "fractional_max_pool3d"
+    )
+}
 
 /// Operators that give the tensor itself, or one of the same elements in another type or place.
-const IDENTITY: [&str; 17] = [
-    "contiguous",
-    "detach",
-    "to",
-    "type_as",
-    "float",
-    "double",
-    "half",
-    "bfloat16",
-    "alias",
-    "requires_grad_",
-    "cuda",
-    "cpu",
-    "to_dense",
-    "to_mkldnn",
-    "pin_memory",
-    "NumToTensor",
-    "lift_fresh",
-];
+fn is_identity(name: &str) -> bool {
+    matches!(
+        name,
+        "contiguous"
+            | "detach"
+            | "to"
+            | "type_as"
+            | "float"
+            | "double"
+            | "half"
+            | "bfloat16"
+            | "alias"
+            | "requires_grad_"
+            | "cuda"
+            | "cpu"
+            | "to_dense"
+            | "to_mkldnn"
+            | "pin_memory"
+            | "NumToTensor"
+            | "lift_fresh"
+    )
+}
 
 impl Machine<'_> {
     /// Calls `space::name`.
     pub fn operator(&mut self, space: &str, name: &str, arguments: Arguments) -> Result<Value, Stop> {
-        if space == "prim" || space == "aten" {
-            if let Some(value) = self.scalar(name, &arguments)? {
-                return Ok(value);
-            }
+        if matches!(space, "prim" | "aten")
+            && let Some(value) = self.scalar(name, &arguments)?
+        {
+            return Ok(value);
         }
         let Some(flow) = self.first_flow(&arguments) else { return Ok(self.constant_operator(name, &arguments)) };
         let whole = format!("{space}::{name}");
@@ -190,13 +195,13 @@ impl Machine<'_> {
     fn aten(&mut self, name: &str, whole: &str, flow: usize, arguments: &Arguments) -> Result<Value, Stop> {
         let x = self.values.flows[flow].clone();
         let first = arguments.positional.first() == Some(&Value::Flow(flow));
-        if first && IDENTITY.contains(&name) {
+        if first && is_identity(name) {
             return Ok(Value::Flow(flow));
         }
-        if first && POINTWISE.contains(&name) && (!x.dropped || !name.contains("pool")) {
+        if first && is_pointwise(name) && (!x.dropped || !name.contains("pool")) {
             return Ok(self.derived(Kind::Pointwise, flow, x.rank));
         }
-        if first && WITH_INDICES.contains(&name) && !x.dropped {
+        if first && has_indices(name) && !x.dropped {
             let value = self.derived(Kind::Pointwise, flow, x.rank);
             return Ok(self.values.tuple(vec![value, Value::Unknown], None));
         }
@@ -300,8 +305,7 @@ impl Machine<'_> {
             let shape = constant.shape.map(|shape| shape.into_iter().rev().collect());
             return self.values.constant(Constant { shape, transposed: !constant.transposed, ..constant });
         }
-        if first && (IDENTITY.contains(&name) || matches!(name, "clone" | "data" | "permute" | "transpose") && axes < 2)
-        {
+        if first && (is_identity(name) || matches!(name, "clone" | "data" | "permute" | "transpose") && axes < 2) {
             return Value::Constant(at);
         }
         // Shapes of a vector along one axis.

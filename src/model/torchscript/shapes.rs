@@ -1,7 +1,7 @@
 //! Operators on the axes of tensors.
 
 use super::interpreter::Machine;
-use super::scalars::clamped;
+use super::lists::{clamped, place};
 use super::value::{Arguments, Constant, Flow, Value};
 use crate::dataflow::Kind;
 
@@ -203,7 +203,7 @@ impl Machine<'_> {
         }
         let index = arguments.int(2, "index")?;
         let index = match x.channels {
-            Some(channels) => super::scalars::place(index, channels)?,
+            Some(channels) => place(index, channels)?,
             None => usize::try_from(index).ok().filter(|&index| index < usize::MAX)?,
         };
         let value = self.some(flow, index, index + 1);
