@@ -165,11 +165,6 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), Fault> {
-        self.take(count)?;
-        self.push(Value::Inert)
-    }
-
     fn float(&mut self) -> Result<(), Fault> {
         let bits = self.take(8)?.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
         self.push(Value::Float(f64::from_bits(bits)))
@@ -203,7 +198,8 @@ impl Machine<'_> {
 
     fn data(&mut self, width: usize) -> Result<(), Fault> {
         let length = self.number(width)?;
-        self.skip(length)
+        self.take(length)?;
+        self.push(Value::Inert)
     }
 
     fn gather(&mut self, container: fn(Vec<Id>) -> Value) -> Result<(), Fault> {
