@@ -27,6 +27,7 @@
 //! | what does a network of any shape do with its input, as far as its graph depends on it? | [`dataflow`] |
 //! | which files can be read, and how is a hostile one refused? | [`model`], [`graph::file`] |
 //! | what does an operator of ONNX or PyTorch do with channels? | `model/onnx/operations.rs`, `model/aten.rs`, and what they share, `model/draft` |
+//! | how is a TorchScript network followed without running it? | `model::torchscript` |
 //! | which Laplacian, which shift, which tolerance? | [`spectral::laplacian`], [`spectral::arpack`], [`spectral::eigsh`], [`spectral::davidson`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |

@@ -146,6 +146,16 @@ impl Dataflow {
         Self { operations, outputs: self.outputs.iter().map(|output| number[output]).collect() }
     }
 
+    /// The tensors that its operations name, as often as they do.
+    pub fn tensors(&self) -> impl Iterator<Item = &TensorName> {
+        self.operations.iter().flat_map(|operation| match &operation.kind {
+            Kind::Convolution { weight, .. } | Kind::Dense { weight, .. } => vec![weight],
+            Kind::BatchNorm { gamma, variance, .. } => gamma.iter().chain([variance]).collect(),
+            Kind::Scale { factor } => vec![factor],
+            _ => vec![],
+        })
+    }
+
     /// Number of operations that take each value.
     pub fn readers(&self) -> Vec<usize> {
         let mut readers = vec![0; self.operations.len()];

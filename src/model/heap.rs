@@ -12,8 +12,14 @@ pub(super) type Id = u32;
 
 /// A value of Python as far as weights need it.
 pub(super) enum Value {
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
     /// An integer within `i64`.
     Int(i64),
+    /// A number with a fraction.
+    Float(f64),
     /// A string.
     Text(Rc<str>),
     /// Immutable sequence.
@@ -24,13 +30,18 @@ pub(super) enum Value {
     Dict(Vec<(Id, Id)>),
     /// Something from the list of what may be named.
     Global(Global),
-    /// Instance of a TorchScript class, with its state once that is set.
-    Object(Option<Id>),
+    /// Instance of a TorchScript class.
+    Object {
+        /// `__torch__.….Name`.
+        class: Rc<str>,
+        /// Its attributes, once they are set.
+        state: Option<Id>,
+    },
     /// Where the elements of a tensor lie.
     Storage(Storage),
     /// A tensor, still to be read.
     Tensor(Box<Tensor>),
-    /// Whatever cannot hold weights: None, numbers with a fraction, bytes, devices, …
+    /// Whatever else cannot hold weights: bytes, devices, huge integers, …
     Inert,
 }
 

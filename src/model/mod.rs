@@ -19,6 +19,7 @@ mod pytorch;
 mod safetensors;
 mod torch_export;
 mod torch_globals;
+mod torchscript;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -191,6 +192,7 @@ impl TensorFile {
                 Some(package) => torch_export::dataflow(archive, package, &self.entries).map(Some),
                 None => Ok(None),
             },
+            (Format::PyTorch, Content::Zip(archive)) => torchscript::dataflow(archive),
             _ => Ok(None),
         }
     }

@@ -49,8 +49,10 @@ impl Machine<'_> {
             b'0' => self.discard()?,                        // POP
             b'1' => self.pop_mark().map(|_| ())?,           // POP_MARK
             b'2' => self.duplicate()?,                      // DUP
-            b'N' | 0x88 | 0x89 => self.push(Value::Inert)?, // NONE NEWTRUE NEWFALSE
-            b'G' => self.skip(8)?,                          // BINFLOAT
+            b'N' => self.push(Value::None)?,                // NONE
+            0x88 => self.push(Value::Bool(true))?,          // NEWTRUE
+            0x89 => self.push(Value::Bool(false))?,         // NEWFALSE
+            b'G' => self.float()?,                          // BINFLOAT
             b'K' => self.int(1)?,                           // BININT1
             b'M' => self.int(2)?,                           // BININT2
             b'J' => self.int(4)?,                           // BININT
@@ -163,9 +165,9 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), Fault> {
-        self.take(count)?;
-        self.push(Value::Inert)
+    fn float(&mut self) -> Result<(), Fault> {
+        let bits = self.take(8)?.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+        self.push(Value::Float(f64::from_bits(bits)))
     }
 
     fn int(&mut self, width: usize) -> Result<(), Fault> {
@@ -196,7 +198,8 @@ impl Machine<'_> {
 
     fn data(&mut self, width: usize) -> Result<(), Fault> {
         let length = self.number(width)?;
-        self.skip(length)
+        self.take(length)?;
+        self.push(Value::Inert)
     }
 
     fn gather(&mut self, container: fn(Vec<Id>) -> Value) -> Result<(), Fault> {
@@ -299,7 +302,9 @@ impl Machine<'_> {
         let (Value::Text(module), Value::Text(name)) = (self.heap.get(module), self.heap.get(name)) else {
             return Err(Fault::damaged("names a class by what is no text"));
         };
-        let global = Global::named(module, name)?;
+        let (global, length) = (Global::named(module, name)?, module.len() + name.len());
+        // A class keeps its name, and names on the stack may be used again and again.
+        self.heap.spend(length / 16)?;
         self.push(Value::Global(global))
     }
 
@@ -309,9 +314,9 @@ impl Machine<'_> {
         else {
             return Err(Fault::damaged("calls what is no function"));
         };
-        let result = match *global {
+        let result = match global {
             Global::OrderedDict => Value::Dict(self.pairs(arguments)?),
-            Global::ScriptClass => Value::Object(None),
+            Global::ScriptClass(class) => Value::Object { class: class.clone(), state: None },
             Global::Identity => match arguments.first() {
                 Some(&argument) => {
                     self.stack.push(argument);
@@ -354,7 +359,7 @@ impl Machine<'_> {
         }
         let (_, class) = (self.pop()?, self.pop()?);
         let object = match self.heap.get(class) {
-            Value::Global(Global::ScriptClass) => Value::Object(None),
+            Value::Global(Global::ScriptClass(class)) => Value::Object { class: class.clone(), state: None },
             Value::Global(Global::OrderedDict) => Value::Dict(vec![]),
             Value::Global(Global::Inert) => Value::Inert,
             _ => return Err(Fault::damaged("makes an object of what is no class")),
@@ -366,7 +371,7 @@ impl Machine<'_> {
         let state = self.pop()?;
         let object = self.top()?;
         // The state of dictionaries and tensors is metadata.
-        if let Value::Object(slot) = self.heap.get_mut(object) {
+        if let Value::Object { state: slot, .. } = self.heap.get_mut(object) {
             *slot = Some(state);
         }
         Ok(())

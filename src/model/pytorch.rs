@@ -3,14 +3,14 @@
 //! Both are zip archives with a pickle, `NAME/data.pkl`, that describes each tensor as a strided window on one of the
 //! members `NAME/data/0`, `NAME/data/1`, ….
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::InputError;
 use crate::model::archive::Archive;
 use crate::model::heap::{Heap, Id, Value};
 use crate::model::pickle;
 use crate::model::torch_globals::Tensor;
-use crate::model::{Blob, TensorEntry};
+use crate::model::{Blob, TensorEntry, torchscript};
 
 /// A pickle has some hundred bytes for each tensor; the elements lie elsewhere.
 const MAX_PICKLE: u64 = 1 << 26;
@@ -40,25 +40,66 @@ fn prefix(member: &str) -> Option<&str> {
 /// The tensors in the order of registration; `member` is from [`pickle_member`].
 ///
 /// Of a checkpoint, only the tensors of the dictionary under the first of the keys [`WEIGHTS`] that it has, with
-/// their names there; without one, everything but [`NOT_WEIGHTS`].
+/// their names there; without one, everything but [`NOT_WEIGHTS`]. Then, as `CONSTANTS.c0` and so on, those in the program of
+/// a TorchScript archive: all of them where there are no others (`torch.jit.freeze`), else those that its dataflow names.
 pub(super) fn index(archive: &Archive, member: usize) -> Result<Vec<TensorEntry>, InputError> {
-    let prefix = prefix(&archive.members()[member].name).unwrap_or_default();
-    let big_endian = match archive.find(&format!("{prefix}/byteorder")) {
-        Some(order) => archive.read(order, 16)?.trim_ascii() == b"big",
-        None => false,
-    };
-    let bytes = archive.read(member, MAX_PICKLE)?;
-    let (heap, root) = pickle::load(&bytes).map_err(|(at, fault)| {
-        InputError::new(format!("{}, data.pkl, byte {at}", archive.path().display()), fault.problem, fault.remedy)
-    })?;
-    let mut walk = Walk { archive, prefix, big_endian, heap: &heap, seen: HashSet::new(), entries: vec![] };
-    walk.visit(weights(&heap, root), "", 0)?;
-    let entries = walk.entries;
-    if entries.is_empty() && archive.find(&format!("{prefix}/constants.pkl")).is_some() {
-        let problem = "is a TorchScript archive without parameters";
-        return Err(InputError::new(archive.path().display(), problem, "save it before torch.jit.freeze"));
+    let mut entries = Pickled::read(archive, member, "data")?.entries;
+    if let Some(constants) = constants_member(archive, member) {
+        let mut constants = Pickled::read(archive, constants, "constants")?.entries;
+        if !entries.is_empty() && !constants.is_empty() {
+            // A program that cannot be followed names none; who asks for its dataflow is told why.
+            let dataflow = torchscript::dataflow(archive).ok().flatten().unwrap_or_default();
+            let named: HashSet<&str> = dataflow.tensors().map(|tensor| &*tensor.name).collect();
+            constants.retain(|constant| named.contains(&*constant.name));
+        }
+        entries.extend(constants);
     }
     Ok(entries)
+}
+
+/// Member that holds the constants of the program, which TorchScript archives alone have; `member` is from [`pickle_member`].
+pub(super) fn constants_member(archive: &Archive, member: usize) -> Option<usize> {
+    archive.find(&format!("{}/constants.pkl", prefix(&archive.members()[member].name)?))
+}
+
+/// A pickle of an archive, and the tensors in it.
+pub(super) struct Pickled {
+    /// Its values.
+    pub heap: Heap,
+    /// Which of them is the whole.
+    pub root: Id,
+    /// Tensors in the order of registration.
+    pub entries: Vec<TensorEntry>,
+    /// Dotted path under which objects and tensors were met first.
+    pub names: HashMap<Id, String>,
+}
+
+impl Pickled {
+    /// Reads `NAME/data.pkl`, or `NAME/constants.pkl`, whose storages lie in `NAME/{storages}`.
+    pub fn read(archive: &Archive, member: usize, storages: &'static str) -> Result<Self, InputError> {
+        let prefix = archive.members()[member].name.split('/').next().unwrap_or_default();
+        let big_endian = match archive.find(&format!("{prefix}/byteorder")) {
+            Some(order) => archive.read(order, 16)?.trim_ascii() == b"big",
+            None => false,
+        };
+        let bytes = archive.read(member, MAX_PICKLE)?;
+        let (heap, root) = pickle::load(&bytes).map_err(|(at, fault)| {
+            let place = format!("{}, {storages}.pkl, byte {at}", archive.path().display());
+            InputError::new(place, fault.problem, fault.remedy)
+        })?;
+        let (seen, entries, names) = (HashSet::new(), vec![], HashMap::new());
+        let mut walk = Walk { archive, prefix, storages, big_endian, heap: &heap, seen, entries, names };
+        match heap.get(root) {
+            Value::Tuple(constants) if storages == "constants" => {
+                (0..)
+                    .zip(constants)
+                    .try_for_each(|(i, &constant)| walk.visit(constant, &format!("CONSTANTS.c{i}"), 0))?;
+            }
+            _ => walk.visit(weights(&heap, root), "", 0)?,
+        }
+        let Walk { entries, names, .. } = walk;
+        Ok(Self { heap, root, entries, names })
+    }
 }
 
 /// The state dict in a checkpoint; of anything else, `root`.
@@ -78,11 +119,14 @@ fn weights(heap: &Heap, root: Id) -> Id {
 struct Walk<'a> {
     archive: &'a Archive,
     prefix: &'a str,
+    /// Directory of the storages.
+    storages: &'static str,
     big_endian: bool,
     heap: &'a Heap,
     /// Containers met before: cycles end, and shared ones are listed once, under their first name.
     seen: HashSet<Id>,
     entries: Vec<TensorEntry>,
+    names: HashMap<Id, String>,
 }
 
 impl Walk<'_> {
@@ -91,23 +135,28 @@ impl Walk<'_> {
         match heap.get(id) {
             Value::Tensor(tensor) => {
                 // torch.save of a tensor alone leaves it without a name.
-                let entry = self.entry(tensor, if name.is_empty() { "tensor" } else { name })?;
+                let name = if name.is_empty() { "tensor" } else { name };
+                let entry = self.entry(tensor, name)?;
                 self.entries.push(entry);
+                self.names.entry(id).or_insert_with(|| name.to_string());
                 return Ok(());
             }
-            Value::Dict(_) | Value::List(_) | Value::Tuple(_) | Value::Object(_) => {}
+            Value::Dict(_) | Value::List(_) | Value::Tuple(_) | Value::Object { .. } => {}
             _ => return Ok(()),
         }
         if !self.seen.insert(id) {
             return Ok(());
         }
         if depth > MAX_DEPTH || name.len() > MAX_NAME {
-            let place = format!("{}, data.pkl", self.archive.path().display());
+            let place = format!("{}, {}.pkl", self.archive.path().display(), self.storages);
             let problem = format!("nests deeper than {MAX_DEPTH} levels or {MAX_NAME} letters");
             return Err(InputError::new(place, problem, "save only model.state_dict()"));
         }
         match heap.get(id) {
-            Value::Object(state) => state.map_or(Ok(()), |state| self.visit(state, name, depth + 1)),
+            Value::Object { state, .. } => {
+                self.names.insert(id, name.to_string());
+                state.map_or(Ok(()), |state| self.visit(state, name, depth + 1))
+            }
             Value::List(items) | Value::Tuple(items) => {
                 items.iter().enumerate().try_for_each(|(i, &item)| self.visit(item, &dotted(name, &i), depth + 1))
             }
@@ -127,7 +176,7 @@ impl Walk<'_> {
             let place = format!("{}, tensor '{name}'", self.archive.path().display());
             Err(InputError::new(place, problem, "the file is damaged: fetch or save it again"))
         };
-        let path = format!("{}/data/{}", self.prefix, storage.key);
+        let path = format!("{}/{}/{}", self.prefix, self.storages, storage.key);
         let Some(member) = self.archive.find(&path) else {
             return fault(format!("lies in '{path}', which the archive lacks"));
         };

@@ -9,7 +9,7 @@ use crate::model::heap::{Fault, Heap, Id, Value};
 const MAX_AXES: usize = 64;
 
 /// Meaning of a name on the list.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Global {
     /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`: the storage knows the type.
     RebuildTensor,
@@ -25,8 +25,8 @@ pub(super) enum Global {
     OrderedDict,
     /// `torch.Size`, and the typed lists of TorchScript: the same as the first argument.
     Identity,
-    /// A class `__torch__.…` of TorchScript.
-    ScriptClass,
+    /// A class `__torch__.…` of TorchScript, by its whole name.
+    ScriptClass(Rc<str>),
     /// `torch.FloatStorage` and the like; `None` for bytes without a type.
     Storage(Option<Dtype>),
     /// `torch.float32` and the like.
@@ -85,7 +85,9 @@ impl Global {
             ("torch.nn.parameter", "Parameter" | "Buffer") => Self::Inert,
             ("numpy", "dtype") | ("_codecs", "encode") | ("argparse", "Namespace") => Self::Inert,
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::Inert,
-            _ if module == "__torch__" || module.starts_with("__torch__.") => Self::ScriptClass,
+            _ if module == "__torch__" || module.starts_with("__torch__.") => {
+                Self::ScriptClass(format!("{module}.{name}").into())
+            }
             ("torch._utils", "_rebuild_sparse_tensor" | "_rebuild_sparse_csr_tensor") => {
                 let problem = "holds a sparse tensor".to_string();
                 return Err(Fault { problem, remedy: "save it dense, with .to_dense()" });
@@ -97,7 +99,7 @@ impl Global {
     }
 
     /// The tensor that a call with these arguments stands for; `None` for what holds no weights.
-    pub fn tensor(self, heap: &Heap, arguments: &[Id]) -> Result<Option<Tensor>, Fault> {
+    pub fn tensor(&self, heap: &Heap, arguments: &[Id]) -> Result<Option<Tensor>, Fault> {
         let argument = |i: usize| arguments.get(i).map(|&id| heap.get(id));
         let fault = || Fault::damaged("has a tensor that is not described as PyTorch does");
         let dtype = match self {
@@ -109,7 +111,7 @@ impl Global {
             },
             Self::RebuildFromType => {
                 return match (argument(0), argument(2)) {
-                    (Some(Value::Global(function)), Some(Value::Tuple(inner))) if *function != self => {
+                    (Some(Value::Global(function)), Some(Value::Tuple(inner))) if function != self => {
                         function.tensor(heap, inner)
                     }
                     _ => Err(fault()),
