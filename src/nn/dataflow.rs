@@ -7,7 +7,7 @@ use crate::dataflow::{Dataflow, Kind, Layout, TensorName};
 
 impl Architecture {
     /// Its operations, with the names that [`Network::parameters`](super::Network::parameters) and the statistics of batch normalisation
-    /// have in files. Layers are called by their weights.
+    /// have in files, of which layers have the first part: `layers.0`.
     pub fn dataflow(&self) -> Dataflow {
         let shapes = self.weights();
         let mut net = Dataflow::default();
@@ -40,8 +40,8 @@ impl Architecture {
                 }
             };
             let name = match &kind {
-                Kind::Dense { weight, .. } | Kind::Convolution { weight, .. } => weight.name.clone(),
-                Kind::BatchNorm { variance, .. } => variance.name.clone(),
+                Kind::Dense { .. } | Kind::Convolution { .. } => format!("layers.{}", next - 1),
+                Kind::BatchNorm { .. } => format!("layers.{}.norm", next - 1),
                 _ => String::new(),
             };
             value = net.push(name, kind, &[value]);

@@ -59,7 +59,8 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Da
     if architecture == Arch::Auto
         && let Some(net) = file.dataflow()?
     {
-        let net = net.live();
+        let mut net = net.live();
+        dense_as_convolutions(&mut net);
         return Ok((name_of(&net), net));
     }
     let tensors = Tensors::new(file);
@@ -84,6 +85,20 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Da
     }
     tensors.all_used(&found.0)?;
     Ok(found)
+}
+
+/// timm's VGG has its first two dense layers as convolutions of the whole image, `pre_logits`: they are taken for what they are, so that
+/// VGG is one network under all names.
+fn dense_as_convolutions(net: &mut Dataflow) {
+    for operation in &mut net.operations {
+        if let Kind::Convolution { weight, groups: 1 } = &operation.kind
+            && operation.name.starts_with("pre_logits.")
+            && let [outputs, inputs @ ..] = &weight.shape[..]
+        {
+            let weight = TensorName { name: weight.name.clone(), shape: vec![*outputs, inputs.iter().product()] };
+            operation.kind = Kind::Dense { weight, layout: Layout::OutIn };
+        }
+    }
 }
 
 /// What a network is called whose file says what it does.
