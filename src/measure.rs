@@ -236,7 +236,7 @@ impl MeasureError {
 ///
 /// # Errors
 ///
-/// As [`TensorFile::open`], [`dense_chain`], [`model::architecture`](crate::model::architecture) and [`channel_graph`].
+/// As [`TensorFile::open`], [`dense_chain`], [`model::architecture`] and [`channel_graph`].
 pub fn read_network(
     path: &Path,
     architecture: Arch,

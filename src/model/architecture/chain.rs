@@ -140,7 +140,7 @@ fn is_directly_behind(layer: &str, norm: &str) -> bool {
     }
     match (place(layer), place(norm)) {
         (Some((a, layer)), Some((b, norm))) if a == b => norm == layer + 1,
-        _ => !norm.strip_prefix(layer).is_some_and(|rest| rest == ".norm"),
+        _ => norm.strip_prefix(layer) != Some(".norm"),
     }
 }
 
