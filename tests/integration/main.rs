@@ -4,6 +4,7 @@
 mod again;
 mod bad_input;
 mod convolutional;
+mod forms;
 mod gc;
 mod graphs;
 mod grid_files;

@@ -1,0 +1,45 @@
+//! One network in every form that is read (`tests/data/forms.py`) is one graph.
+
+use ncut::graph::{Convention, GraphParams};
+use ncut::measure::read_network;
+use ncut::model::Arch;
+use ndarray::Array2;
+use std::path::Path;
+
+const FORMS: [&str; 8] = [
+    "names.safetensors",
+    "state-dict.pth",
+    "scripted.pt",
+    "traced.pt",
+    "frozen.pt",
+    "dynamo.onnx",
+    "folded.onnx",
+    "export.pt2",
+];
+
+#[test]
+fn every_form_of_a_network_is_the_same_graph() {
+    for convention in [Convention::Paper, Convention::Authors, Convention::Residual] {
+        let graph = |form: &str| -> (Vec<usize>, Array2<f64>) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/forms-{form}"));
+            let params = GraphParams { convention, ..GraphParams::default() };
+            let (graph, _) = read_network(&path, Arch::Auto, params).unwrap();
+            (graph.node_sets.iter().map(|set| set.size).collect(), graph.adjacency().to_dense())
+        };
+        let (sizes, expected) = graph(FORMS[0]);
+        let wanted: &[usize] = match convention {
+            Convention::Paper => &[4, 4, 4, 4, 4, 6, 6, 6],
+            Convention::Authors => &[4, 4, 4, 4, 4, 6, 4, 6],
+            Convention::Residual => &[4, 4, 4, 6, 6],
+        };
+        assert_eq!(sizes, wanted, "{convention:?}");
+        let largest = expected.iter().copied().fold(0.0, f64::max);
+        for form in FORMS {
+            let (found_sizes, found) = graph(form);
+            assert_eq!(found_sizes, sizes, "{form} {convention:?}");
+            // weights that were folded beforehand are rounded to f32
+            let off = (&found - &expected).iter().map(|x| x.abs()).fold(0.0, f64::max);
+            assert!(off < 1e-6 * largest, "{form} {convention:?}: {off} of {largest}");
+        }
+    }
+}
