@@ -50,6 +50,18 @@ pub struct ModelInfo {
     /// Which layers of a convolutional network the graph has; none of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph_layers: Option<GraphLayers>,
+    /// Type of the weights in the file where it is not float32, as `float16`; they are measured as float64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+}
+
+impl ModelInfo {
+    /// Path, architecture and type of the weights, for people.
+    pub fn describe(&self) -> String {
+        let weights =
+            self.weights.as_ref().map_or(String::new(), |weights| format!(", {weights} weights converted to float64"));
+        format!("{} ({}{weights})", self.path, self.architecture)
+    }
 }
 
 /// A node set as found, before nodes are dropped.
@@ -245,7 +257,7 @@ pub fn read_network(
     let file = TensorFile::open(path)?;
     let info = |architecture: String, graph_layers| {
         let (path, sha256) = (path.display().to_string(), file.sha256().into());
-        ModelInfo { path, sha256, architecture, graph_layers }
+        ModelInfo { path, sha256, architecture, graph_layers, weights: file.unusual_weights() }
     };
     let is_named_mlp = architecture == Arch::Auto
         && file.entries().iter().all(|entry| entry.shape.len() < 3)

@@ -53,6 +53,7 @@ impl Cluster {
             sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
             architecture: "graph".into(),
             graph_layers: None,
+            weights: None,
         };
         self.options.measure(graph, model, layered.then_some(Norm::L1), start.elapsed().as_secs_f64(), global)
     }

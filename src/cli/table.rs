@@ -32,7 +32,7 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
 pub(super) fn measurement(m: &Measurement) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(model) = &m.model {
-        rows.push(("network", format!("{} ({})", model.path, model.architecture)));
+        rows.push(("network", model.describe()));
     }
     let dropped = match m.graph.dropped_nodes {
         0 => String::new(),

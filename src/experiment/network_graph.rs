@@ -35,6 +35,7 @@ pub(super) fn network_graph(path: &Path, settings: &Settings) -> Result<(NeuronG
         sha256: file.sha256().into(),
         architecture: format!("cnn {}", widths.join("-")),
         graph_layers: Some(settings.graph_layers),
+        weights: None,
     };
     Ok((graph, info))
 }

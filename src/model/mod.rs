@@ -228,6 +228,21 @@ impl TensorFile {
         })
     }
 
+    /// Type of the first matrix or kernel that is not float32, if there is one.
+    pub fn unusual_weights(&self) -> Option<String> {
+        let mut weights = self.entries.iter().filter(|entry| entry.shape.len() > 1 && entry.dtype.is_float());
+        weights.find(|entry| entry.dtype != Dtype::F32).map(|entry| entry.dtype.to_string())
+    }
+
+    /// Whether weights are stored as whole numbers with a scale.
+    fn is_quantised(&self) -> bool {
+        let in_program = match &self.content {
+            Content::Zip(archive) => archive.members().iter().any(|member| member.name.contains("/nn/quantized/")),
+            Content::Plain(_) => false,
+        };
+        in_program || self.entries.iter().any(|entry| entry.dtype == Dtype::Other("quantised"))
+    }
+
     /// Reads the tensor of that name, in that shape, f64.
     ///
     /// # Errors

@@ -113,7 +113,7 @@ fn warnings(m: &Measurement) -> String {
 pub fn measurement(m: &Measurement) -> String {
     let model = m.model.as_ref();
     let rows = vec![
-        vec!["network".into(), model.map(|x| format!("{} ({})", x.path, x.architecture)).unwrap_or_default()],
+        vec!["network".into(), model.map(|model| model.describe()).unwrap_or_default()],
         vec![
             "nodes, edges".into(),
             format!("{}, {} ({} nodes dropped)", m.graph.nodes, m.graph.edges, m.graph.dropped_nodes),

@@ -6,6 +6,8 @@ use ncut::model::Arch;
 use ndarray::Array2;
 use std::path::Path;
 
+use crate::harness::Work;
+
 const FORMS: [&str; 8] = [
     "names.safetensors",
     "state-dict.pth",
@@ -41,5 +43,20 @@ fn every_form_of_a_network_is_the_same_graph() {
             let off = (&found - &expected).iter().map(|x| x.abs()).fold(0.0, f64::max);
             assert!(off < 1e-6 * largest, "{form} {convention:?}: {off} of {largest}");
         }
+    }
+}
+
+/// Weights of other types than float32 are converted, and it is said.
+#[test]
+fn the_type_of_weights_is_said() {
+    let work = Work::new();
+    for (file, wanted) in
+        [("mlp-f16", Some("float16")), ("mlp-bf16", Some("bfloat16")), ("mlp-f64", Some("float64")), ("mlp-f32", None)]
+    {
+        let path = format!("{}/tests/data/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let measured = work.measured(&["measure", &path, "-k", "2", "--shuffles", "0"]);
+        assert_eq!(measured["model"]["weights"].as_str(), wanted, "{file}");
+        let shown = work.ncut(&["measure", &path, "-k", "2", "--shuffles", "0"]).ok().stdout;
+        assert_eq!(shown.contains("converted to float64"), wanted.is_some(), "{file}");
     }
 }

@@ -56,6 +56,14 @@ impl fmt::Display for Arch {
 /// If they are not what `architecture` says, or, with [`Arch::Auto`], none of those that are known; some are left over; or they do
 /// not fit each other.
 pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Dataflow), InputError> {
+    if file.is_quantised() {
+        let problem = "has quantised weights, whole numbers with a scale";
+        return Err(InputError::new(
+            file.path().display(),
+            problem,
+            "measure the network from before it was quantised",
+        ));
+    }
     if architecture == Arch::Auto
         && let Some(net) = file.dataflow()?
     {
