@@ -217,7 +217,7 @@ impl<'a> Network<'a> {
             _ => return Ok(None),
         };
         let channels = self.channels[operation.inputs[0]];
-        match (factors[..].as_ref(), channels) {
+        match (&factors[..], channels) {
             ([factor], Some(channels)) => Ok(Some(vec![*factor; channels])),
             (_, Some(channels)) if factors.len() != channels => {
                 let problem = format!("scales {} numbers of {channels} channels, several for each", factors.len());
