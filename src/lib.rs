@@ -17,7 +17,8 @@
 //!                            slurm        report ──► cli ──► main
 //! ```
 //!
-//! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`. `lesion`
+//! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`. [`dataflow`] uses none of them: `model`
+//! and `nn` fill it, `graph` reads it. `lesion`
 //! stands beside `measure`: it tests a network of `nn` on the examples of `train`, knows of its clusters the labels alone,
 //! and is used by `experiment`.
 //!
@@ -52,7 +53,7 @@
 //! | which figures are there, and which end of them is better? | [`experiment::figure`] |
 //! | where does a random number come from? | [`rng`] |
 //!
-//! To add a data set: a file in [`data`]. A network: a variant of [`nn::Preset`]; a layer: a variant of [`nn::Layer`]. A penalty: a file in [`penalty`], and a field of `PenaltyParams`. A setting: a line in [`experiment::settings`] with a default that does
+//! To add a data set: a file in [`data`]. A form of model files: a folder in [`model`] that fills a [`dataflow`]. A network: a variant of [`nn::Preset`]; a layer: a variant of [`nn::Layer`]. A penalty: a file in [`penalty`], and a field of `PenaltyParams`. A setting: a line in [`experiment::settings`] with a default that does
 //! nothing. A null model: a variant of [`stats::shuffle::NullModel`]. An eigensolver: a variant of
 //! [`spectral::eigsh::Solver`]. A form of the results: a file in [`report`]; the compiler lists the rest.
 //!
