@@ -10,7 +10,7 @@ use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
 use crate::slurm::history::{History, name};
-use crate::train::device;
+use crate::train::{device, host};
 use crate::{InputError, report};
 use clap::Args;
 use std::collections::VecDeque;
@@ -115,8 +115,7 @@ impl Again {
 impl Run {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let Grid { runs, tables } = self.grid.grid()?;
-        // Small products gain little from two threads, and with one a network does not depend on how many there are.
-        tch::set_num_threads(1);
+        host::prepare();
         let stop = Stop::default();
         signals::listen(&stop)?;
         let context =

@@ -9,7 +9,7 @@ use crate::experiment::stop::Stop;
 use crate::report;
 use crate::slurm::queue::ATTEMPT;
 use crate::slurm::submission::read_runs;
-use crate::train::device;
+use crate::train::{device, host};
 use anyhow::Context as _;
 use clap::Args;
 use std::io::Write;
@@ -69,7 +69,7 @@ impl Worker {
         let stage = self.stage()?;
         let first = (self.first + index * self.pack).min(self.first + self.runs);
         let runs = read_runs(&self.directory, first..(first + self.pack).min(self.first + self.runs))?;
-        tch::set_num_threads(1);
+        host::prepare();
         let context = Context::new(global.data_dir(), out, device::device(&global.device)?, stop.clone());
         let all: Vec<_> = runs.iter().collect();
         check(&all, &context, &self.directory)?;

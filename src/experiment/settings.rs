@@ -8,7 +8,7 @@ use crate::data;
 use crate::graph::{Convention, GraphLayers};
 use crate::nn::clusterable_init::{ClusterableInit, TaggedLayers};
 use crate::nn::tags::TagSizes;
-use crate::nn::{Architecture, Preset};
+use crate::nn::{Architecture, Precision, Preset};
 use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::{Decay, L2Convention};
 use crate::penalty::eigenvalues::EigenSolver;
@@ -173,6 +173,9 @@ settings! {
     /// How training images are changed in each step: `none`; `cifar` turns, shifts and mirrors them at random, as the paper's VGG is
     /// trained.
     augmentation: Augmentation = Augmentation::None,
+    /// What convolutions are computed in while they are trained: `f32`, or `bf16`, which a processor that has it does in less than half the
+    /// time; weights stay f32.
+    precision: Precision = Precision::F32,
     /// Adam's step size.
     learning_rate: NonNegative = NonNegative(1e-3),
     /// What becomes of it over a phase: `constant`; `cosine`, down to 0 in each; `cosine-before-pruning`, in the first.
@@ -302,6 +305,7 @@ impl Settings {
             learning_rate_schedule: self.learning_rate_schedule,
             shuffle_examples: self.shuffle_examples,
             augmentation: self.augmentation,
+            precision: self.precision,
             pruning: PruningSchedule {
                 initial_sparsity: self.initial_sparsity.into(),
                 final_sparsity: self.final_sparsity.into(),

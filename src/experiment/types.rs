@@ -2,6 +2,7 @@
 
 use crate::data;
 use crate::graph::{Convention, GraphLayers};
+use crate::nn::Precision;
 use crate::nn::clusterable_init::TaggedLayers;
 use crate::nn::tags::TagSizes;
 use crate::penalty::block_share::{Layers, Power, Total};
@@ -367,6 +368,12 @@ impl Schema for LearningRateSchedule {
 impl Schema for Augmentation {
     fn schema() -> Value {
         words(&["none", "cifar"])
+    }
+}
+
+impl Schema for Precision {
+    fn schema() -> Value {
+        words(&["f32", "bf16"])
     }
 }
 

@@ -13,6 +13,7 @@ mod dropout;
 mod initialization;
 mod layer;
 mod network;
+mod precision;
 mod preset;
 pub mod tags;
 
@@ -22,4 +23,5 @@ pub use initialization::Initialization;
 pub use layer::{Layer, Shape};
 pub use network::Network;
 pub(crate) use network::weigh;
+pub use precision::Precision;
 pub use preset::Preset;

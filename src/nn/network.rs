@@ -6,6 +6,7 @@ use super::channels;
 use super::dropout::DropoutMasks;
 use super::initialization::Initialization;
 use super::layer::{Layer, Shape};
+use super::precision::Precision;
 use crate::rng::{Purpose, stream};
 use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
@@ -78,27 +79,33 @@ impl Network {
     /// Logits `(batch, classes)` of inputs `(batch, numbers of an example)`, as the network is tested: nothing is dropped, and batches are
     /// normalised by their running statistics.
     pub fn forward(&self, input: &Tensor) -> Tensor {
-        self.pass(input, false, None)
+        self.pass(input, false, None, Precision::F32)
     }
 
     /// The same in training: units are dropped as the masks say, and batches are normalised by their own statistics, which move the
-    /// running ones.
-    pub fn forward_in_training(&self, input: &Tensor, dropout: Option<&DropoutMasks>) -> Tensor {
-        self.pass(input, true, dropout)
+    /// running ones. Logits are f32 in any precision.
+    pub fn forward_in_training(&self, input: &Tensor, dropout: Option<&DropoutMasks>, precision: Precision) -> Tensor {
+        self.pass(input, true, dropout, precision)
     }
 
-    fn pass(&self, input: &Tensor, training: bool, dropout: Option<&DropoutMasks>) -> Tensor {
+    fn pass(&self, input: &Tensor, training: bool, dropout: Option<&DropoutMasks>, precision: Precision) -> Tensor {
         let mut x = self.as_image(input);
         let mut masks = dropout.iter().flat_map(|DropoutMasks(masks)| masks);
         let mut weighed = 0;
         for &layer in self.architecture.layers() {
             x = match layer {
-                Layer::Dense { .. } | Layer::Convolution { .. } => {
+                Layer::Dense { .. } => {
                     weighed += 1;
-                    self.weigh(weighed - 1, &x)
+                    self.weigh(weighed - 1, &x.to_kind(Kind::Float))
+                }
+                Layer::Convolution { .. } => {
+                    weighed += 1;
+                    let [weight, bias] =
+                        [&self.weights, &self.biases].map(|of| of[weighed - 1].to_kind(precision.kind()));
+                    weigh(&weight, Some(&bias), &x.to_kind(precision.kind()))
                 }
                 Layer::Dropout { .. } => match masks.next() {
-                    Some(mask) => (x.flatten(1, -1) * mask).view_as(&x),
+                    Some(mask) => &x * as_image_like(mask, &x),
                     None => x,
                 },
                 _ => self.unweighed(layer, weighed - 1, &x, training),
@@ -107,11 +114,18 @@ impl Network {
         x
     }
 
-    /// Examples in rows as the first layer takes them.
+    /// Examples in rows as the first layer takes them: images `(batch, channels, height, width)` with the channels of a pixel side by
+    /// side in memory, as convolutions and pools are fastest.
     pub(crate) fn as_image(&self, input: &Tensor) -> Tensor {
         match self.architecture.input() {
             Shape::Units(_) => input.shallow_clone(),
-            Shape::Image { channels, height, width } => input.view([-1, channels as i64, height as i64, width as i64]),
+            Shape::Image { channels, height, width } => {
+                let [channels, height, width] = [channels, height, width].map(|extent| extent as i64);
+                let images = input.view([-1, channels, height, width]).permute([0, 2, 3, 1]).contiguous();
+                // of one channel, permuting back would not say which layout is meant
+                let strides = [height * width * channels, 1, width * channels, channels];
+                images.as_strided([input.size()[0], channels, height, width], strides, None)
+            }
         }
     }
 
@@ -185,6 +199,15 @@ impl Network {
     }
 }
 
+/// `mask`, `(batch, units)`, for `x`, the units of which are in its order in memory.
+fn as_image_like(mask: &Tensor, x: &Tensor) -> Tensor {
+    let mask = match x.size()[..] {
+        [batch, channels, height, width] => mask.view([batch, height, width, channels]).permute([0, 3, 1, 2]),
+        _ => mask.shallow_clone(),
+    };
+    mask.to_kind(x.kind())
+}
+
 /// A dense layer, or a convolution that keeps the size of images, as the weight's axes say.
 pub(crate) fn weigh(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Tensor {
     match weight.size()[..] {
@@ -235,6 +258,31 @@ mod tests {
             let expected: f64 = (0..4).map(|h| hidden[h] * matrices[1].1[[h, o]]).sum();
             assert!((logits.double_value(&[0, o as i64]) - expected).abs() < 1e-6);
         }
+    }
+
+    /// Every number on the way is rounded to 8 bits, a relative error of up to 2^-9. No ReLU and no pool, where rounding may choose another
+    /// way.
+    #[test]
+    fn bf16_is_f32_to_its_rounding() {
+        let convolution = Layer::Convolution { outputs: 8, kernel: 3 };
+        let dense = [Layer::Flatten, Layer::Dense { outputs: 10 }];
+        let layers = [convolution, Layer::Dropout { percent: 50 }, convolution].into_iter().chain(dense);
+        let image = Shape::Image { channels: 1, height: 8, width: 8 };
+        let architecture = Architecture::new(image, layers.collect()).unwrap();
+        let network = Network::new(architecture, Initialization::GlorotUniform, 3, Device::Cpu);
+        let mut rng = stream(1, Purpose::DataSet, 0, 0);
+        let images = Tensor::from_slice(&Initialization::GlorotUniform.weight(&[16, 64], &mut rng)).view([16, 64]);
+        let masks = DropoutMasks::draw(&network.architecture().dropouts(), 16, 0.5, 0, 0, Device::Cpu);
+        let [(logits, gradient), (rounded, of_rounded)] = [Precision::F32, Precision::Bf16].map(|precision| {
+            let logits = network.forward_in_training(&images, Some(&masks), precision);
+            let gradients =
+                Tensor::run_backward(&[logits.square().sum(Kind::Float)], &network.parameters(), false, false);
+            (logits.detach(), gradients[0].flatten(0, -1))
+        });
+        let error = |a: &Tensor, b: &Tensor| f64::try_from((a - b).norm() / a.norm()).unwrap();
+        assert_eq!((rounded.kind(), of_rounded.kind()), (Kind::Float, Kind::Float));
+        let errors = [error(&logits, &rounded), error(&gradient, &of_rounded)];
+        assert!(errors.iter().all(|error| (1e-5..6e-3).contains(error)), "{errors:?}");
     }
 
     /// Convolution with zeros around, ReLU, and then the pool, pixel by pixel in f64; a dense layer after that.

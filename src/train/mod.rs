@@ -8,6 +8,7 @@ mod adam;
 pub mod augmentation;
 pub mod checkpoint;
 pub mod device;
+pub mod host;
 pub mod learning_rate;
 pub mod length;
 mod normalize;
@@ -17,7 +18,7 @@ pub mod prune;
 use crate::data::{Dataset, Inputs, Split, Targets};
 use crate::nn::clusterable_init::{ClusterableInit, clusterable_init};
 use crate::nn::tags::{TagSizes, Tags};
-use crate::nn::{DropoutMasks, Network, Preset};
+use crate::nn::{DropoutMasks, Network, Precision, Preset};
 use crate::penalty::{Penalties, PenaltyParams};
 use crate::rng::{Purpose, stream};
 use adam::Adam;
@@ -72,6 +73,8 @@ pub struct TrainParams {
     pub augmentation: Augmentation,
     /// How the share of pruned weights grows.
     pub pruning: PruningSchedule,
+    /// What convolutions are computed in.
+    pub precision: Precision,
     /// Seed of initial weights, tags, data order, dropout and augmentation, each with streams of their own.
     pub seed: u64,
 }
@@ -357,7 +360,7 @@ impl Trainer {
             let batch = indices.size()[0] as usize;
             DropoutMasks::draw(&layers, batch, self.params.dropout, self.params.seed, global_step, self.device)
         });
-        let output = self.network.forward_in_training(&input, masks.as_ref());
+        let output = self.network.forward_in_training(&input, masks.as_ref(), self.params.precision);
         let loss = self.penalties.add_to(loss(&output, &targets), &self.network.weights);
         let parameters = parameters(&self.network, &self.penalties);
         let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
@@ -479,6 +482,7 @@ mod tests {
             tag_sizes: TagSizes::Random,
             shuffle_examples: true,
             augmentation: Augmentation::Cifar,
+            precision: Precision::F32,
             pruning,
             seed: 11,
         };
@@ -515,6 +519,7 @@ mod tests {
             penalties,
             normalize_neurons: false,
             clusterable_init: Some(init),
+            precision: Precision::Bf16,
             ..params
         };
         let split = || {
