@@ -5,7 +5,8 @@
 //! in it is computed: weights are named, and read when a graph needs them.
 //!
 //! What leaves every channel its own is one operation, [`Kind::Pointwise`]: an activation, a pooling, dropout, padding of
-//! pixels. Biases and shifts are none at all.
+//! pixels; and a factor that all channels have in common, since exporters write parts of activations so, as the half of a
+//! GELU. Biases and shifts are none at all.
 
 use crate::InputError;
 use std::collections::HashMap;

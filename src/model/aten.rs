@@ -1,7 +1,7 @@
 //! What each operator of PyTorch (ATen) does with channels.
 
 use crate::dataflow::Layout;
-use crate::model::draft::{Draft, Operand, Site, data};
+use crate::model::draft::{Draft, Extents, Operand, Site, data};
 use crate::model::dtype::Dtype;
 
 /// An argument of a call.
@@ -29,8 +29,10 @@ pub(super) enum Argument {
 
 /// A call of an operator.
 pub(super) struct Call<'a> {
-    /// Where it stands; its operation is the operator's name without namespace and overload, as `conv2d`.
+    /// Where it stands.
     pub site: Site<'a>,
+    /// The operator's name without namespace and overload, as `conv2d` or `add_`.
+    pub operator: &'a str,
     /// With the names of the schema; those by position have an empty name.
     pub arguments: Vec<(&'a str, Argument)>,
 }
@@ -101,24 +103,23 @@ impl Call<'_> {
     }
 }
 
-/// Does a call; what it gives, one after the other: of a list all its elements.
+/// Does a call; what it gives, one after the other: of a list all its elements, else the first result alone.
 pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Fault> {
-    let operator = call.site.operation;
-    let base = base(operator);
-    if base.contains("quantize") || base.starts_with("_make_per_") {
+    let base = base(call.operator);
+    if base.contains("quantize") && !base.starts_with("fake_quantize") || base.starts_with("_make_per_") {
         return Err(Fault::Quantised);
     }
     let operands = call.operands();
     let unsupported = |draft: &mut Draft| Ok(vec![draft.unsupported(call.site, "", &operands)]);
-    if operands.iter().all(|operand| data(operand).is_none()) && !rearranges(base) {
-        return Ok(vec![Operand::Computed]);
+    if let Some(extents) = made(draft, call, base, operands.first()) {
+        return Ok(vec![Operand::Computed(extents)]);
     }
-    let Some(first) = operands.first() else { return Ok(vec![Operand::Computed]) };
-    match base {
-        "split" | "split_with_sizes" | "chunk" | "tensor_split" | "unsafe_chunk" | "unsafe_split" => {
-            return Ok(split(draft, call, base, first));
-        }
-        _ => {}
+    if operands.iter().all(|operand| data(operand).is_none()) && !rearranges(base) {
+        return Ok(vec![Operand::Computed(None)]);
+    }
+    let Some(first) = operands.first() else { return Ok(vec![Operand::Computed(None)]) };
+    if gives_list(base) {
+        return Ok(split(draft, call, base, first));
     }
     let site = call.site;
     if (base.contains("conv") || base == "linear")
@@ -128,8 +129,12 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
         return Err(Fault::Quantised);
     }
     let single = match base {
-        "conv1d" | "conv2d" | "conv3d" | "convolution" | "_convolution" => {
-            let transposed = call.bool(6, "transposed") && base.ends_with("convolution");
+        "conv1d" | "conv2d" | "conv3d" | "convolution" | "_convolution" | "_convolution_mode" => {
+            let forwards = matches!(
+                call.get(6, "transposed"),
+                None | Some(Argument::Absent | Argument::Bool(false) | Argument::Int(Some(0)))
+            );
+            let transposed = base.ends_with("convolution") && !forwards;
             let position = if base.ends_with("convolution") { 8 } else { 6 };
             let groups = call.int(position, "groups", 1).and_then(|groups| usize::try_from(groups).ok());
             match call.operand(1, "weight") {
@@ -149,14 +154,20 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
             Some(weight) => draft.dense(site, first, weight, Layout::InOut),
             None => return unsupported(draft),
         },
-        "batch_norm" | "native_batch_norm" | "_native_batch_norm_legit" | "cudnn_batch_norm" => {
-            batch_norm(draft, call, first, call.bool(5, "training"), 7)
-        }
+        "batch_norm"
+        | "native_batch_norm"
+        | "_native_batch_norm_legit"
+        | "cudnn_batch_norm"
+        | "_batch_norm_impl_index" => batch_norm(draft, call, first, call.bool(5, "training"), 7),
         "_native_batch_norm_legit_no_training" => batch_norm(draft, call, first, false, 6),
         "_batch_norm_with_update" | "_batch_norm_no_update" => {
             batch_norm(draft, call, first, base.ends_with("with_update"), 6)
         }
-        "add" | "sub" | "rsub" | "mul" | "div" | "maximum" | "minimum" | "pow" => arithmetic(draft, call, base, first),
+        "mul" | "multiply" if data(first).is_some() && call.float(1, "other", 1.0) == 0.0 => {
+            Operand::Computed(draft.extents(first))
+        }
+        "add" | "sub" | "subtract" | "rsub" | "mul" | "multiply" | "div" | "divide" | "true_divide" | "maximum"
+        | "minimum" | "pow" => arithmetic(draft, call, base, first),
         "cat" | "concat" | "concatenate" => match call.int(1, "dim", 0) {
             Some(axis) => draft.concat(site, &operands, axis),
             None => return unsupported(draft),
@@ -201,15 +212,22 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
             Some(order) => draft.permute(site, first, Some(&order)),
             None => return unsupported(draft),
         },
-        "t" | "numpy_T" => draft.permute(site, first, None),
+        "t" | "numpy_T" | "mT" => draft.permute(site, first, None),
         "transpose" | "swapaxes" => transpose(draft, call, first),
         "mean" | "sum" | "amax" | "amin" => {
             let axes = call.known(1, "dim");
-            let axes = axes.filter(|_| call.get(1, "dtype").is_none());
             draft.reduce(site, first, axes.as_deref(), call.bool(2, "keepdim"))
         }
-        "constant_pad_nd" | "pad" | "reflection_pad1d" | "reflection_pad2d" | "replication_pad2d" => {
-            pad(draft, call, base, first)
+        "constant_pad_nd" | "pad" | "_pad_enum" => pad(draft, call, base, first),
+        "softmax" | "_softmax" | "log_softmax" | "_log_softmax" | "softmin" => {
+            draft.softmax(site, first, call.int(1, "dim", 0))
+        }
+        "expand" => draft.expand(site, first, call.ints(1, "size").as_deref()),
+        "expand_as" => {
+            let like = call.operand(1, "other").and_then(|other| draft.extents(other));
+            let number = |extent: &Option<usize>| extent.and_then(|extent| i64::try_from(extent).ok());
+            let like: Option<Vec<Option<i64>>> = like.map(|like| like.iter().map(number).collect());
+            draft.expand(site, first, like.as_deref())
         }
         "type_as" | "to" | "_to_copy" | "clone" | "contiguous" | "detach" | "alias" | "lift_fresh_copy" | "float" => {
             if data(first).is_some() {
@@ -254,8 +272,9 @@ fn arithmetic(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Op
     };
     match (base, data(left), data(right)) {
         ("add", ..) => draft.sum(call.site, left, right),
-        ("mul", ..) | (_, Some(_), Some(_)) => draft.product(call.site, left, right),
-        ("div", ..) => draft.quotient(call.site, left, right),
+        ("sub" | "subtract" | "rsub", Some(_), Some(_)) => draft.sum(call.site, left, right),
+        ("mul" | "multiply", ..) | (_, Some(_), Some(_)) => draft.product(call.site, left, right),
+        ("div" | "divide" | "true_divide", ..) => draft.quotient(call.site, left, right),
         (_, Some(_), None) => draft.shifted(call.site, left, right),
         _ => draft.shifted(call.site, right, left),
     }
@@ -312,10 +331,11 @@ fn transpose(draft: &mut Draft, call: &Call, first: &Operand) -> Operand {
 /// PyTorch names pairs of the last axis first.
 fn pad(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
     let pads = call.known(1, "pad").or_else(|| call.known(1, "padding"));
-    let rank = draft.extents(first).map(|extents| extents.len());
-    let (Some(pads), Some(rank)) = (pads, rank) else {
+    let Some(pads) = pads else {
         return draft.unsupported(call.site, "by numbers that are computed", std::slice::from_ref(first));
     };
+    // A tensor of unknown axes is an image.
+    let rank = draft.extents(first).map_or(4, |extents| extents.len());
     let mut pairs: Vec<(i64, i64)> = pads.as_chunks::<2>().0.iter().map(|&[before, after]| (before, after)).collect();
     pairs.resize(rank.max(pairs.len()), (0, 0));
     pairs.reverse();
@@ -326,6 +346,36 @@ fn pad(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
     };
     let position = if base == "pad" { 3 } else { 2 };
     draft.pad(call.site, first, &pairs, constant && call.float(position, "value", 0.0) == 0.0)
+}
+
+/// Whether it gives a list of tensors.
+pub(super) fn gives_list(base: &str) -> bool {
+    matches!(base, "split" | "split_with_sizes" | "chunk" | "tensor_split" | "unsafe_chunk" | "unsafe_split")
+}
+
+/// Whether it makes a tensor out of numbers.
+pub(super) fn makes(base: &str) -> bool {
+    let starts = ["zeros", "ones", "full", "empty", "rand", "new_", "arange", "linspace", "eye"];
+    starts.iter().any(|start| base.starts_with(start)) || matches!(base, "tensor" | "scalar_tensor")
+}
+
+/// Axes of what is made out of numbers, where they are known; `None` of other operators.
+fn made(draft: &Draft, call: &Call, base: &str, first: Option<&Operand>) -> Option<Option<Extents>> {
+    if !makes(base) {
+        return None;
+    }
+    let sizes = |position: usize| {
+        let Some(Argument::Ints(sizes)) = call.get(position, "size") else { return None };
+        Some(sizes.iter().map(|size| size.and_then(|size| usize::try_from(size).ok())).collect())
+    };
+    Some(match base {
+        _ if base.ends_with("_like") => draft.extents(first?),
+        _ if base.starts_with("new_") => sizes(1),
+        "zeros" | "ones" | "full" | "empty" | "rand" | "randn" => sizes(0),
+        "scalar_tensor" => Some(vec![]),
+        "tensor" => matches!(call.get(0, "data"), Some(Argument::Int(_) | Argument::Float(_))).then(Vec::new),
+        _ => None,
+    })
 }
 
 /// Of a constant, these give the same tensor.
@@ -339,6 +389,7 @@ fn rearranges(base: &str) -> bool {
             | "permute"
             | "t"
             | "numpy_T"
+            | "mT"
             | "transpose"
             | "to"
             | "_to_copy"
@@ -360,8 +411,12 @@ fn is_pooling(base: &str) -> bool {
         "adaptive_avg_pool",
         "_adaptive_avg_pool",
         "adaptive_max_pool",
+        "fractional_max_pool",
         "upsample_",
         "_upsample_",
+        "reflection_pad",
+        "replication_pad",
+        "grid_sampler",
     ];
     starts.iter().any(|start| base.starts_with(start))
 }
@@ -370,9 +425,9 @@ fn is_pooling(base: &str) -> bool {
 fn is_pointwise(base: &str) -> bool {
     matches!(
         base,
-        "relu" | "relu6" | "leaky_relu" | "prelu" | "_prelu_kernel" | "rrelu" | "elu" | "selu" | "celu" | "hardtanh" | "clamp" | "clamp_min" | "clamp_max" | "threshold"
-        | "sigmoid" | "hardsigmoid" | "hardswish" | "silu" | "mish" | "gelu" | "softplus" | "softsign" | "softmax" | "_softmax" | "log_softmax" | "_log_softmax"
-        | "tanh" | "erf" | "exp" | "log" | "log_sigmoid" | "sqrt" | "rsqrt" | "reciprocal" | "abs" | "neg" | "sign" | "floor" | "ceil" | "round" | "sin" | "cos"
-        | "softshrink" | "hardshrink" | "tanhshrink" | "square" | "dropout" | "dropout1d" | "dropout2d" | "dropout3d" | "feature_dropout" | "alpha_dropout" | "native_dropout"
+        "relu" | "relu6" | "leaky_relu" | "prelu" | "_prelu_kernel" | "rrelu" | "elu" | "selu" | "celu" | "hardtanh" | "clamp" | "clamp_min" | "clamp_max" | "clip" | "threshold"
+        | "sigmoid" | "hardsigmoid" | "hardswish" | "silu" | "mish" | "gelu" | "softplus" | "softsign"
+        | "tanh" | "erf" | "exp" | "expm1" | "log" | "log1p" | "log2" | "log10" | "logit" | "log_sigmoid" | "sqrt" | "rsqrt" | "reciprocal" | "abs" | "neg" | "sign" | "floor" | "ceil" | "round" | "trunc" | "frac" | "sin" | "cos" | "nan_to_num"
+        | "softshrink" | "hardshrink" | "tanhshrink" | "square" | "dropout" | "dropout1d" | "dropout2d" | "dropout3d" | "feature_dropout" | "alpha_dropout" | "feature_alpha_dropout" | "native_dropout" | "fake_quantize_per_tensor_affine"
     )
 }

@@ -6,30 +6,76 @@ use crate::dataflow::{Kind, Value};
 /// Channels that padding may add and slices may take; more are a damaged file.
 const MAX_CHANNELS: i64 = 1 << 24;
 
+/// PyTorch's tensors have no more.
+const MAX_AXES: usize = 64;
+
 impl Draft<'_> {
-    /// One value behind another along `axis`.
+    /// One after another along `axis`. Constants among them are channels that nothing reaches.
     pub fn concat(&mut self, site: Site, parts: &[Operand], axis: i64) -> Operand {
-        let values: Option<Vec<Value>> = parts.iter().map(data).collect();
-        let Some(values) = values.filter(|values| !values.is_empty()) else {
-            return self.unsupported(site, "with a constant", parts);
+        let Some(&first) = parts.iter().filter_map(data).collect::<Vec<_>>().first() else {
+            return Operand::Computed(None);
         };
-        let first = &self.forms[values[0]];
-        if first.picked || self.axis(values[0], axis) != Some(1) {
+        let first = self.forms[first].clone();
+        let along_channels = match &first.extents {
+            Some(extents) => normal(axis, extents.len()) == Some(1),
+            None => axis == 1,
+        };
+        if first.picked || !along_channels {
             return self.unsupported(site, "along another axis than the channels", parts);
         }
-        let mut form = first.clone();
-        form.mixed = values.iter().any(|&value| self.forms[value].mixed);
-        let width = values.iter().try_fold(0usize, |all, &value| all.checked_add(self.extent(value, 1)?));
+        let (mut values, mut before, mut width, mut mixed) = (Vec::<Operand>::new(), 0, Some(0usize), false);
+        for part in parts {
+            let own = match part {
+                Operand::Data(value) => {
+                    mixed |= self.forms[*value].mixed;
+                    let channels = self.extent(*value, 1);
+                    values.push(self.padded(site, *value, std::mem::take(&mut before), 0));
+                    channels
+                }
+                constant => {
+                    let own = self.extents(constant).and_then(|extents| extents.get(1).copied().flatten());
+                    let Some(own) = own.filter(|&own| own as i64 <= MAX_CHANNELS) else {
+                        return self.unsupported(site, "with a constant of unknown channels", parts);
+                    };
+                    match values.last().and_then(data) {
+                        Some(last) => {
+                            let padded = self.padded(site, last, 0, own);
+                            values.pop();
+                            values.push(padded);
+                        }
+                        None => before += own,
+                    }
+                    Some(own)
+                }
+            };
+            width = width.and_then(|width| width.checked_add(own?));
+        }
+        let mut form = Form { mixed, ..first };
         if let Some(channels) = form.extents.as_mut().and_then(|extents| extents.get_mut(1)) {
             *channels = width;
         }
-        self.push(site.name, Kind::Concat, &values, form)
+        match values.iter().filter_map(data).collect::<Vec<_>>()[..] {
+            [only] => Operand::Data(only),
+            ref all => self.push(site.name, Kind::Concat, all, form),
+        }
+    }
+
+    /// So many channels more that nothing reaches.
+    fn padded(&mut self, site: Site, value: Value, before: usize, after: usize) -> Operand {
+        if (before, after) == (0, 0) {
+            return Operand::Data(value);
+        }
+        let mut form = self.forms[value].clone();
+        if let Some(Some(channels)) = form.extents.as_mut().and_then(|extents| extents.get_mut(1)) {
+            *channels = channels.saturating_add(before).saturating_add(after);
+        }
+        self.follow(site, Kind::Pad { before, after }, value, form)
     }
 
     /// Elements `from..to` along `axis`; negative ones count from the end, and those beyond it are the end.
     pub fn slice(&mut self, site: Site, input: &Operand, axis: i64, range: (i64, i64), step: i64) -> Operand {
         let operands = std::slice::from_ref(input);
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let Some(axis) = self.axis(value, axis) else {
             return self.unsupported(site, "along an axis that is not known", operands);
         };
@@ -76,7 +122,7 @@ impl Draft<'_> {
 
     /// One element along `axis`, which is gone afterwards.
     pub fn select(&mut self, site: Site, input: &Operand, axis: i64, index: i64) -> Operand {
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let Some(axis) = self.axis(value, axis).filter(|&axis| axis > 0 && !self.forms[value].picked) else {
             return self.unsupported(site, "along this axis", std::slice::from_ref(input));
         };
@@ -99,14 +145,14 @@ impl Draft<'_> {
         let value = match input {
             Operand::Data(value) => *value,
             Operand::Numbers(_) => return input.clone(),
-            Operand::Computed => return Operand::Computed,
+            Operand::Computed(_) => return Operand::Computed(None),
             Operand::Constant(constant) => {
                 let mut constant = constant.clone();
                 let rank = constant.shape.len() + axes.len();
                 let mut places: Vec<usize> = axes.iter().filter_map(|&axis| normal(axis, rank)).collect();
                 places.sort_unstable();
-                if places.len() != axes.len() || constant.transposed {
-                    return Operand::Computed;
+                if places.len() != axes.len() || constant.transposed || rank > MAX_AXES {
+                    return Operand::Computed(None);
                 }
                 for place in places {
                     constant.shape.insert(place.min(constant.shape.len()), 1);
@@ -117,6 +163,7 @@ impl Draft<'_> {
         let mut form = self.forms[value].clone();
         let rank = form.extents.as_ref().map(Vec::len);
         let place = match (axes, rank) {
+            (_, Some(MAX_AXES..)) => None,
             ([axis], Some(rank)) => normal(*axis, rank + 1),
             ([axis], None) => usize::try_from(*axis).ok(),
             _ => None,
@@ -137,21 +184,24 @@ impl Draft<'_> {
         let value = match input {
             Operand::Data(value) => *value,
             Operand::Numbers(_) => return input.clone(),
-            Operand::Computed => return Operand::Computed,
+            Operand::Computed(_) => return Operand::Computed(None),
             Operand::Constant(constant) => {
                 let mut constant = constant.clone();
                 let rank = constant.shape.len();
                 let gone = |axis: usize| axes.is_none_or(|axes| axes.iter().any(|&a| normal(a, rank) == Some(axis)));
                 let shape = constant.shape.iter().enumerate();
                 constant.shape = shape.filter(|&(axis, &extent)| extent != 1 || !gone(axis)).map(|(_, &e)| e).collect();
-                return if constant.transposed { Operand::Computed } else { Operand::Constant(constant) };
+                return if constant.transposed { Operand::Computed(None) } else { Operand::Constant(constant) };
             }
         };
         let extents = self.forms[value].extents.clone().filter(|_| !self.forms[value].picked);
         let gone: Option<Vec<usize>> = match (&extents, axes) {
             (Some(extents), Some(axes)) => axes.iter().map(|&axis| normal(axis, extents.len())).collect(),
-            (Some(extents), None) if extents.iter().all(Option::is_some) => {
-                Some((0..extents.len()).filter(|&axis| extents[axis] == Some(1)).collect())
+            // Of axes whose extents are not known, those of pixels are taken to be of one.
+            (Some(extents), None) => {
+                let known = extents.iter().all(Option::is_some);
+                let gone = |&axis: &usize| extents[axis] == Some(1) || !known && axis >= 2 && extents[axis].is_none();
+                Some((0..extents.len()).filter(gone).collect())
             }
             _ => None,
         };
@@ -168,7 +218,7 @@ impl Draft<'_> {
 
     /// A mean, sum or maximum over `axes`, or over all.
     pub fn reduce(&mut self, site: Site, input: &Operand, axes: Option<&[i64]>, keep: bool) -> Operand {
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let extents = self.forms[value].extents.clone().filter(|_| !self.forms[value].picked);
         let gone: Option<Vec<usize>> = match (&extents, axes) {
             (Some(extents), Some(axes)) => axes.iter().map(|&axis| normal(axis, extents.len())).collect(),
@@ -196,7 +246,7 @@ impl Draft<'_> {
 
     /// Axes `from` to `to`, both included, become one.
     pub fn flatten(&mut self, site: Site, input: &Operand, from: i64, to: i64) -> Operand {
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let extents = self.forms[value].extents.clone().filter(|_| !self.forms[value].picked);
         let Some(extents) = extents else {
             return match (from, to) {
@@ -237,7 +287,7 @@ impl Draft<'_> {
         let single = form.extents.as_ref().is_some_and(|extents| extents.iter().skip(2).all(|e| *e == Some(1)));
         let mixed = form.mixed || !single;
         let kind = if self.rank(value) == Some(2) { Kind::Pointwise } else { Kind::Flatten };
-        self.follow(site, kind, value, Form { extents: Some(vec![batch, width]), mixed, picked: false })
+        self.follow(site, kind, value, Form { extents: Some(vec![batch, width]), mixed, ..Form::default() })
     }
 
     /// Other axes over the same elements. In `target`, -1 is whatever is left over, and a number that is not known is
@@ -258,14 +308,14 @@ impl Draft<'_> {
                 let shape: Option<Vec<usize>> = target.iter().map(|&target| extent(target)).collect();
                 let shape = shape.filter(|_| rest.is_some());
                 let entry = constant.entry;
-                return shape.map_or(Operand::Computed, |shape| {
+                return shape.map_or(Operand::Computed(None), |shape| {
                     Operand::Constant(super::Constant { entry, shape, transposed: false })
                 });
             }
-            _ => return Operand::Computed,
+            _ => return Operand::Computed(None),
         };
         let operands = std::slice::from_ref(input);
-        let Some(target) = target.filter(|_| !self.forms[value].picked) else {
+        let Some(target) = target.filter(|target| target.len() <= MAX_AXES && !self.forms[value].picked) else {
             return self.unsupported(site, "to axes that are not known", operands);
         };
         let same = |axis: usize, told: Option<i64>| match (told, self.extent(value, axis)) {
@@ -276,7 +326,7 @@ impl Draft<'_> {
         let batch = self.extent(value, 0);
         match target {
             [first, width] if same(0, *first) => {
-                let Operand::Data(units) = self.units(site, value) else { return Operand::Computed };
+                let Operand::Data(units) = self.units(site, value) else { return Operand::Computed(None) };
                 let told = width.and_then(|width| usize::try_from(width).ok());
                 if let (Some(told), Some(counted)) = (told, self.extent(units, 1))
                     && told != counted
@@ -305,7 +355,7 @@ impl Draft<'_> {
     /// More elements before and after each axis, first axis first; fewer, where a number is negative.
     pub fn pad(&mut self, site: Site, input: &Operand, pads: &[(i64, i64)], zeros: bool) -> Operand {
         let operands = std::slice::from_ref(input);
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let mut form = self.forms[value].clone();
         if pads.len() < 2 || form.picked || pads[0] != (0, 0) {
             return self.unsupported(site, "of these axes", operands);
@@ -321,11 +371,35 @@ impl Draft<'_> {
         if !zeros || form.mixed || !limits.contains(&before) || !limits.contains(&after) {
             return self.unsupported(site, "of channels with other than zeros", operands);
         }
-        let (before, after) = (before as usize, after as usize);
-        if let Some(Some(channels)) = form.extents.as_mut().and_then(|extents| extents.get_mut(1)) {
-            *channels = channels.saturating_add(before + after);
+        let Operand::Data(padded) = self.padded(site, value, before as usize, after as usize) else {
+            return Operand::Computed(None);
+        };
+        self.forms[padded].extents.iter_mut().flatten().skip(2).for_each(|extent| *extent = None);
+        Operand::Data(padded)
+    }
+
+    /// Axes of extent 1 in others; -1 leaves one as it is.
+    pub fn expand(&mut self, site: Site, input: &Operand, target: Option<&[Option<i64>]>) -> Operand {
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
+        let form = self.forms[value].clone();
+        let channels = self.extent(value, 1);
+        let kept = |told: Option<i64>| match told {
+            Some(-1) => true,
+            Some(told) => channels.is_some_and(|channels| usize::try_from(told) == Ok(channels)),
+            None => false,
+        };
+        match (form.extents, target) {
+            (Some(mut extents), Some(target))
+                if extents.len() == target.len() && target.len() >= 2 && kept(target[1]) && !form.picked =>
+            {
+                for (extent, told) in extents.iter_mut().zip(target) {
+                    *extent =
+                        if *told == Some(-1) { *extent } else { told.and_then(|told| usize::try_from(told).ok()) };
+                }
+                self.follow(site, Kind::Pointwise, value, Form { extents: Some(extents), ..form })
+            }
+            _ => self.unsupported(site, "of the channels", std::slice::from_ref(input)),
         }
-        self.follow(site, Kind::Pad { before, after }, value, form)
     }
 
     /// Axes in another order; `None` is the reverse one.
@@ -358,7 +432,7 @@ impl Draft<'_> {
     }
 
     /// An axis counted from the first.
-    fn axis(&self, value: Value, axis: i64) -> Option<usize> {
+    pub(super) fn axis(&self, value: Value, axis: i64) -> Option<usize> {
         match self.rank(value) {
             Some(rank) => normal(axis, rank),
             None => usize::try_from(axis).ok(),

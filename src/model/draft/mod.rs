@@ -22,8 +22,8 @@ pub(super) enum Operand {
     Constant(Constant),
     /// Whole numbers, where known: shapes, axes and what is computed from them.
     Numbers(Vec<Option<i64>>),
-    /// Anything else that does not depend on the network's input.
-    Computed,
+    /// Anything else that does not depend on the network's input, with its axes where they are known.
+    Computed(Option<Extents>),
 }
 
 /// A tensor of the file, perhaps under other axes.
@@ -54,6 +54,8 @@ struct Form {
     mixed: bool,
     /// One channel was picked, and its axis is gone.
     picked: bool,
+    /// No layer lies between the network's input and it.
+    image: bool,
 }
 
 /// A [`Dataflow`], and what is known of its values.
@@ -63,18 +65,57 @@ pub(super) struct Draft<'a> {
     forms: Vec<Form>,
     /// The value that each comes from by pointwise operations alone.
     roots: Vec<Value>,
+    /// Values that mix channels as a softmax does, which no layer may read, and what the file calls the operation.
+    softmaxes: Vec<(Value, String)>,
 }
 
 impl<'a> Draft<'a> {
     /// Of a file with these tensors.
     pub fn new(entries: &'a [TensorEntry]) -> Self {
-        Self { entries, flow: Dataflow::default(), forms: vec![], roots: vec![] }
+        Self { entries, flow: Dataflow::default(), forms: vec![], roots: vec![], softmaxes: vec![] }
     }
 
     /// The whole, which returns `outputs`.
     pub fn finish(mut self, outputs: Vec<Value>) -> Dataflow {
+        let operations = &mut self.flow.operations;
+        let mut read = vec![false; operations.len()];
+        for at in (0..operations.len()).rev() {
+            let is_layer = matches!(operations[at].kind, Kind::Convolution { .. } | Kind::Dense { .. });
+            if is_layer || read[at] {
+                operations[at].inputs.iter().for_each(|&input| read[input] = true);
+            }
+        }
+        for (value, operation) in self.softmaxes.into_iter().filter(|&(value, _)| read[value]) {
+            operations[value].kind = Kind::Unsupported { operation };
+        }
         self.flow.outputs = outputs;
         self.flow
+    }
+
+    /// Number of values so far.
+    pub fn len(&self) -> usize {
+        self.forms.len()
+    }
+
+    /// Forgets all values but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.flow.operations.truncate(count);
+        self.forms.truncate(count);
+        self.roots.truncate(count);
+        self.softmaxes.retain(|&(value, _)| value < count);
+    }
+
+    /// Whether no graph can be drawn through what gives a value.
+    pub fn is_unsupported(&self, value: Value) -> bool {
+        matches!(self.flow.operations[value].kind, Kind::Unsupported { .. })
+    }
+
+    /// The last operation that no graph can be drawn through: what the file calls it, and the name of its node.
+    pub fn last_unsupported(&self) -> Option<(&str, &str)> {
+        self.flow.operations.iter().rev().find_map(|operation| match &operation.kind {
+            Kind::Unsupported { operation: what } => Some((&**what, &*operation.name)),
+            _ => None,
+        })
     }
 
     /// The tensor in the file behind a constant.
@@ -84,7 +125,7 @@ impl<'a> Draft<'a> {
 
     /// What the network is given.
     pub fn input(&mut self, name: &str, extents: Option<Extents>) -> Operand {
-        self.push(name, Kind::Input, &[], Form { extents, ..Form::default() })
+        self.push(name, Kind::Input, &[], Form { extents, image: true, ..Form::default() })
     }
 
     /// Axes of an operand, as far as they are known.
@@ -93,7 +134,7 @@ impl<'a> Draft<'a> {
             Operand::Data(value) => self.forms[*value].extents.clone(),
             Operand::Constant(constant) => Some(constant.shape.iter().map(|&extent| Some(extent)).collect()),
             Operand::Numbers(numbers) => Some(vec![Some(numbers.len())]),
-            Operand::Computed => None,
+            Operand::Computed(extents) => extents.clone(),
         }
     }
 
@@ -109,7 +150,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn push(&mut self, name: &str, kind: Kind, inputs: &[Value], form: Form) -> Operand {
+    fn push(&mut self, name: &str, kind: Kind, inputs: &[Value], mut form: Form) -> Operand {
+        let keeps =
+            matches!(kind, Kind::Pointwise | Kind::Scale { .. } | Kind::Slice { .. } | Kind::Pad { .. } | Kind::Concat);
+        form.image = kind == Kind::Input || keeps && inputs.iter().all(|&input| self.forms[input].image);
         let root = match (&kind, inputs) {
             (Kind::Pointwise, [input]) => Some(self.roots[*input]),
             _ => None,
@@ -128,7 +172,7 @@ impl<'a> Draft<'a> {
     pub fn unsupported(&mut self, site: Site, what: impl Display, operands: &[Operand]) -> Operand {
         let inputs: Vec<Value> = operands.iter().filter_map(data).collect();
         if inputs.is_empty() {
-            return Operand::Computed;
+            return Operand::Computed(None);
         }
         let what = what.to_string();
         let operation = if what.is_empty() { site.operation.to_string() } else { format!("{} {what}", site.operation) };
@@ -220,7 +264,7 @@ impl<'a> Draft<'a> {
         variance: &Operand,
         epsilon: f64,
     ) -> Operand {
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let gamma = match gamma {
             None => Some(None),
             Some(Operand::Constant(constant)) => Some(Some(self.tensor(constant))),
@@ -240,12 +284,40 @@ impl<'a> Draft<'a> {
 
     /// Leaves every channel its own, and the axes what they are; `pooled` pixels are another number of them.
     pub fn pointwise(&mut self, site: Site, input: &Operand, pooled: bool) -> Operand {
-        let Operand::Data(value) = *input else { return Operand::Computed };
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let mut form = self.forms[value].clone();
         if let (true, Some(extents)) = (pooled, &mut form.extents) {
             extents.iter_mut().skip(2).for_each(|extent| *extent = None);
         }
         self.follow(site, Kind::Pointwise, value, form)
+    }
+
+    /// A softmax along `axis`, where that is known. Along the channels it mixes them, which is allowed where no layer reads what it gives.
+    pub fn softmax(&mut self, site: Site, input: &Operand, axis: Option<i64>) -> Operand {
+        let softmax = self.pointwise(site, input, false);
+        if let (Operand::Data(value), Operand::Data(before)) = (&softmax, input) {
+            let along_pixels = axis.and_then(|axis| self.axis(*before, axis)).is_some_and(|axis| axis >= 2);
+            if !along_pixels || self.forms[*before].picked {
+                self.roots[*value] = *value;
+                self.softmaxes.push((*value, site.operation.into()));
+            }
+        }
+        softmax
+    }
+
+    /// One of two values of which a run would take one, where both come from one by pointwise operations alone and have the same axes.
+    pub fn either(&mut self, site: Site, one: Value, other: Value) -> Option<Operand> {
+        let axes = |form: &Form| form.extents.as_ref().map(|extents| (extents.len(), extents.get(1).copied()));
+        let [x, y] = [one, other].map(|value| &self.forms[value]);
+        let alike = (axes(x), x.picked, x.mixed) == (axes(y), y.picked, y.mixed);
+        let root = self.roots[one];
+        if !alike || root != self.roots[other] {
+            return None;
+        }
+        let mut form = x.clone();
+        let told = y.extents.clone().unwrap_or_default();
+        form.extents.iter_mut().flatten().zip(told).filter(|(known, told)| *known != told).for_each(|(e, _)| *e = None);
+        Some(self.push(site.name, Kind::Pointwise, &[root], form))
     }
 
     /// A sum: of two values channel by channel, or of a value and a constant.
@@ -260,6 +332,13 @@ impl<'a> Draft<'a> {
                         "of values with other numbers of axes",
                         &[left.clone(), right.clone()],
                     );
+                }
+                let widths = [*left_value, *right_value].map(|value| self.extent(value, 1));
+                if let [Some(one), Some(other)] = widths
+                    && one != other
+                    && (one == 1 || other == 1)
+                {
+                    return self.unsupported(site, "of one channel and several", &[left.clone(), right.clone()]);
                 }
                 let form = if one.extents.is_some() { one.clone() } else { other.clone() };
                 self.push(site.name, Kind::Add, &[*left_value, *right_value], form)
@@ -276,8 +355,24 @@ impl<'a> Draft<'a> {
             (Some(rank), Some(other)) if other > rank => {
                 self.unsupported(site, "with a constant of more axes", std::slice::from_ref(input))
             }
+            (Some(rank), _) if self.spreads(input, rank, constant) => {
+                self.unsupported(site, "of one channel and a constant for several", std::slice::from_ref(input))
+            }
             _ => self.pointwise(site, input, false),
         }
+    }
+
+    /// Whether a value of one channel and a constant make several.
+    fn spreads(&self, input: &Operand, rank: usize, constant: &Operand) -> bool {
+        let single = matches!(input, Operand::Data(value) if self.extent(*value, 1) == Some(1));
+        let along_channels = || {
+            let axes = self.extents(constant)?;
+            match (axes.len() + 1).checked_sub(rank) {
+                Some(place) => axes.get(place).copied().flatten(),
+                None => Some(1),
+            }
+        };
+        single && along_channels() != Some(1)
     }
 
     /// A product: of a value and a constant, or of two values that both come from one by pointwise operations alone.
@@ -292,24 +387,31 @@ impl<'a> Draft<'a> {
             }
             (Operand::Data(value), constant) => self.scaled(site, *value, constant, false),
             (constant, Operand::Data(value)) => self.scaled(site, *value, constant, false),
-            _ => Operand::Computed,
+            _ => Operand::Computed(None),
         }
     }
 
-    /// A quotient by a constant, or of two values as in [`Draft::product`].
+    /// A quotient by a constant, of a number, or of two values as in [`Draft::product`].
     pub fn quotient(&mut self, site: Site, left: &Operand, right: &Operand) -> Operand {
         match (left, right) {
             (Operand::Data(_), Operand::Data(_)) => self.product(site, left, right),
             (Operand::Data(value), constant) => self.scaled(site, *value, constant, true),
+            (Operand::Numbers(_), Operand::Data(_)) => self.pointwise(site, right, false),
             _ => self.unsupported(site, "of a constant", &[left.clone(), right.clone()]),
         }
     }
 
+    /// Times a constant, or over it. What all channels have in common is left out: exporters write parts of activations so, as the half of
+    /// a GELU. So is what images are multiplied by, which are no nodes.
     fn scaled(&mut self, site: Site, value: Value, factor: &Operand, inverse: bool) -> Operand {
         let input = Operand::Data(value);
         let constant = match factor {
             Operand::Constant(constant) => constant,
             Operand::Numbers(numbers) if numbers.len() == 1 => return self.pointwise(site, &input, false),
+            Operand::Computed(Some(extents)) if extents.iter().all(|extent| *extent == Some(1)) => {
+                return self.pointwise(site, &input, false);
+            }
+            _ if self.forms[value].image => return self.pointwise(site, &input, false),
             _ => return self.unsupported(site, "by a factor that is computed", &[input]),
         };
         // Empty axes too are none along which the channels lie.
@@ -317,6 +419,7 @@ impl<'a> Draft<'a> {
         let (Some(rank), false) = (self.rank(value), self.forms[value].picked) else {
             return match wide.as_slice() {
                 [] => self.pointwise(site, &input, false),
+                _ if self.forms[value].image => self.pointwise(site, &input, false),
                 _ => self.unsupported(site, "by a factor for each element", &[input]),
             };
         };
@@ -324,11 +427,15 @@ impl<'a> Draft<'a> {
         let per_channel = wide.iter().all(|axis| axis + rank == channel_axis + constant.shape.len());
         match wide.as_slice() {
             _ if constant.shape.len() > rank => self.unsupported(site, "by a constant of more axes", &[input]),
+            _ if self.spreads(&input, rank, factor) => {
+                self.unsupported(site, "of one channel and a constant for several", &[input])
+            }
             [] => self.pointwise(site, &input, false),
-            [_] if per_channel && !inverse => {
+            [_] if per_channel && !inverse && self.entry(constant).dtype.is_float() => {
                 let form = self.forms[value].clone();
                 self.follow(site, Kind::Scale { factor: self.tensor(constant) }, value, form)
             }
+            _ if self.forms[value].image => self.pointwise(site, &input, false),
             [_] if per_channel => self.unsupported(site, "by a constant for each channel", &[input]),
             _ => self.unsupported(site, "by a factor for each pixel", &[input]),
         }

@@ -28,7 +28,7 @@ pub(super) fn evaluate(node: &Node, numbers: &[Option<Vec<Option<i64>>>]) -> Ope
         "ReduceProd" | "ReduceSum" | "Size" => Some(vec![None]),
         _ => None,
     };
-    found.filter(|found| found.len() <= MAX_NUMBERS).map_or(Operand::Computed, Operand::Numbers)
+    found.filter(|found| found.len() <= MAX_NUMBERS).map_or(Operand::Computed(None), Operand::Numbers)
 }
 
 fn gather(list: Option<Vec<Option<i64>>>, indices: Option<&Option<Vec<Option<i64>>>>) -> Option<Vec<Option<i64>>> {

@@ -150,6 +150,9 @@ impl Importer<'_> {
             ("Sum", _) => present[1..].iter().fold(first.clone(), |sum, operand| draft.sum(site, &sum, operand)),
             ("Mul", Some(second)) => draft.product(site, first, &second),
             ("Div", Some(second)) => draft.quotient(site, first, &second),
+            ("Sub", Some(second)) if data(first).is_some() && data(&second).is_some() => {
+                draft.sum(site, first, &second)
+            }
             ("Sub" | "Max" | "Min" | "Pow", Some(second)) if present.len() == 2 => match (data(first), data(&second)) {
                 (Some(_), Some(_)) => draft.product(site, first, &second),
                 (Some(_), None) => draft.shifted(site, first, &second),
@@ -190,6 +193,7 @@ impl Importer<'_> {
             (operator, _) if !others && data(first).is_some() && is_pooling(operator) => {
                 draft.pointwise(site, first, true)
             }
+            ("Softmax" | "LogSoftmax", None) => draft.softmax(site, first, node.int("axis")),
             (operator, _) if !others && data(first).is_some() && is_pointwise(operator) => {
                 draft.pointwise(site, first, false)
             }
@@ -203,7 +207,7 @@ impl Importer<'_> {
     }
 
     fn shape(&self, node: &Node, of: Option<&Operand>) -> Operand {
-        let Some(extents) = of.and_then(|of| self.draft.extents(of)) else { return Operand::Computed };
+        let Some(extents) = of.and_then(|of| self.draft.extents(of)) else { return Operand::Computed(None) };
         let rank = extents.len() as i64;
         let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
         let (from, to) = (place(node.int("start").unwrap_or(0)), place(node.int("end").unwrap_or(rank)));
@@ -391,7 +395,7 @@ fn is_pointwise(operator: &str) -> bool {
     matches!(
         operator,
         "Relu" | "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Celu" | "ThresholdedRelu" | "Clip" | "Sigmoid" | "HardSigmoid" | "HardSwish" | "Swish" | "Mish"
-        | "Gelu" | "Softplus" | "Softsign" | "Softmax" | "LogSoftmax" | "Tanh" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Abs" | "Neg"
+        | "Gelu" | "Softplus" | "Softsign" | "Tanh" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Abs" | "Neg"
         | "Sign" | "Floor" | "Ceil" | "Round" | "Sin" | "Cos" | "Shrink"
     )
 }

@@ -103,6 +103,15 @@ fn operators_do_to_channels_what_they_should() {
         (&["Mul x g -> out"], vec![floats("g", &[1, 1, 1, 1])], &["[1]"]),
         (&["Add x g -> a", "Sub a g -> out"], vec![floats("g", &[4, 1, 1])], &["[1]"]),
         (&["Add x x -> out"], vec![], &["Add [1, 1]", "[2]"]),
+        (
+            &["Conv x v -> y", "Sub x y -> out"],
+            vec![floats("v", &[4, 4, 1, 1])],
+            &["Convolution [4, 4, 1, 1] 1 [1]", "Add [1, 2]", "[3]"],
+        ),
+        // Zeros beside channels.
+        (&["Concat g x -> out axis=1"], vec![floats("g", &[2, 3, 8, 8])], &["Pad { before: 3, after: 0 } [1]", "[2]"]),
+        // A softmax that no layer reads.
+        (&["Softmax x -> out axis=1"], vec![], &["[1]"]),
         // Channels.
         (
             &["Split x n -> a b axis=1", "Concat b a -> out axis=-3"],
@@ -169,6 +178,13 @@ fn what_no_graph_can_be_drawn_through_is_named() {
     for (nodes, tensors, expected) in [
         (&["Conv x v -> y", "Mul x y -> out"][..], vec![floats("v", &[4, 4, 1, 1])], "Mul of two values"),
         (&["Div x g -> out"], vec![floats("g", &[4, 1, 1])], "Div by a constant for each channel"),
+        (&["Softmax x -> y axis=1", "Conv y v -> out"], vec![floats("v", &[4, 4, 1, 1])], "operation Softmax,"),
+        (
+            &["Conv x v -> y", "Mul y g -> out"],
+            vec![floats("v", &[1, 4, 1, 1]), floats("g", &[4, 1, 1])],
+            "Mul of one channel",
+        ),
+        (&["Conv x v -> y", "Add x y -> out"], vec![floats("v", &[1, 4, 1, 1])], "Add of one channel and several"),
         (&["Mul x g -> out"], vec![floats("g", &[8])], "Mul by a factor for each pixel"),
         (&["Mul x g -> out"], vec![floats("g", &[4, 8, 8])], "Mul by a factor for each pixel"),
         (&["Transpose x -> out perm=0,2,3,1"], vec![], "operation Transpose,"),

@@ -142,7 +142,7 @@ impl<'a> Importer<'a> {
         }
         let operator = node.target.strip_prefix("torch.ops.aten.").and_then(|rest| rest.split('.').next());
         let site = Site { name, operation: operator.unwrap_or(&node.target) };
-        let call = Call { site, arguments };
+        let call = Call { site, operator: operator.unwrap_or_default(), arguments };
         let operands = call.operands();
         let mut given = match operator {
             Some(_) => aten::apply(&mut self.draft, &call).map_err(|Fault::Quantised| Problem::Quantised)?,

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::code::Definition;
 use super::interpreter::{Machine, Scope, Stop};
 use super::syntax::{Expression, Id, Source};
-use super::value::{Arguments, Constant, Value};
-use crate::dataflow::TensorName;
+use super::value::{Arguments, Value};
+use crate::model::draft::{Constant, Operand};
 use crate::model::heap;
 use crate::model::pytorch::Pickled;
 
@@ -119,13 +119,13 @@ impl Machine<'_> {
             heap::Value::Text(text) => Value::Text(text.clone()),
             heap::Value::Object { .. } => Value::Module(id),
             heap::Value::Tensor(tensor) => {
-                let name = pickled.names.get(&id).cloned();
-                self.values.constant(Constant {
-                    stored: name.map(|name| TensorName { name, shape: tensor.shape.clone() }),
-                    float: tensor.dtype.is_float(),
-                    shape: Some(tensor.shape.clone()),
-                    ..Constant::default()
-                })
+                let shape = tensor.shape.clone();
+                let entry = pickled.names.get(&id).and_then(|name| self.places.get(&**name).copied());
+                let operand = match entry {
+                    Some(entry) => Operand::Constant(Constant { entry, shape, transposed: false }),
+                    None => Operand::Computed(Some(shape.into_iter().map(Some).collect())),
+                };
+                self.values.tensor(operand, None)
             }
             heap::Value::List(items) => {
                 let items = items.iter().map(|&item| self.restored(pickled, item)).collect::<Result<_, _>>()?;
@@ -157,7 +157,7 @@ impl Machine<'_> {
                 let item = position.and_then(|position| sequence.items.get(position)).cloned();
                 return item.ok_or_else(|| self.fault(format!("takes '{name}' of what has no such part")));
             }
-            Value::Flow(_) | Value::Constant(_) | Value::Unknown => return Ok(Value::Unknown),
+            Value::Tensor(_) | Value::Unknown => return Ok(Value::Unknown),
             _ => return Err(self.fault(format!("takes the attribute '{name}' of what has none"))),
         };
         if name == "training" {
@@ -293,7 +293,7 @@ impl Machine<'_> {
         };
         Value::Bool(match (&**kind, value) {
             (_, Value::Unknown) => return Value::Unknown,
-            ("Tensor", value) => matches!(value, Value::Flow(_) | Value::Constant(_)),
+            ("Tensor", value) => matches!(value, Value::Tensor(_)),
             ("int", value) => matches!(value, Value::Int(_)),
             ("float", value) => matches!(value, Value::Float(_)),
             ("bool", value) => matches!(value, Value::Bool(_)),

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::code::Code;
 use super::syntax::{Action, Expression, Function, Id, Source, Statement};
-use super::value::{Flow, Value, Values};
+use super::value::{Value, Values};
 use crate::InputError;
-use crate::dataflow::{Dataflow, Kind};
+use crate::model::TensorEntry;
 use crate::model::archive::Archive;
+use crate::model::draft::{Draft, Site, data};
 use crate::model::heap;
 use crate::model::pytorch::Pickled;
 
@@ -41,15 +42,15 @@ pub(super) struct Machine<'a> {
     pub code: Code<'a>,
     pub data: &'a Pickled,
     pub constants: &'a Pickled,
-    pub dataflow: Dataflow,
+    pub draft: Draft<'a>,
+    /// Place of each tensor among the draft's entries.
+    pub places: HashMap<&'a str, usize>,
     pub values: Values,
     /// Attributes read before, by the pickle's value; or set.
     pub read: HashMap<heap::Id, Value>,
     pub set: HashMap<(heap::Id, Rc<str>), Value>,
     /// The tensors `CONSTANTS.…`, once read.
     pub stored: HashMap<Rc<str>, Value>,
-    /// Operations that mix channels as a softmax does, which only the end of a network may.
-    pub softmaxes: Vec<crate::dataflow::Value>,
     /// Number of changes to what was there before.
     pub changes: usize,
     /// Module, source and line of each open call.
@@ -67,18 +68,25 @@ pub(super) struct Frame {
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(archive: &'a Archive, prefix: &'a str, data: &'a Pickled, constants: &'a Pickled) -> Self {
+    /// `entries` are those of both pickles.
+    pub fn new(
+        archive: &'a Archive,
+        prefix: &'a str,
+        data: &'a Pickled,
+        constants: &'a Pickled,
+        entries: &'a [TensorEntry],
+    ) -> Self {
         Self {
             archive,
             code: Code::new(archive, prefix),
             data,
             constants,
-            dataflow: Dataflow::default(),
+            draft: Draft::new(entries),
+            places: entries.iter().map(|entry| &*entry.name).zip(0..).collect(),
             values: Values::default(),
             read: HashMap::new(),
             set: HashMap::new(),
             stored: HashMap::new(),
-            softmaxes: vec![],
             changes: 0,
             frames: vec![],
             steps: 0,
@@ -100,10 +108,7 @@ impl<'a> Machine<'a> {
 
     /// What cannot be followed; it may be behind an operation that no graph is drawn through, which is named then.
     pub fn fault(&self, problem: impl std::fmt::Display) -> Stop {
-        let behind = self.dataflow.operations.iter().rev().find_map(|operation| match &operation.kind {
-            Kind::Unsupported { operation: what } => Some(format!(", behind {what} in {}", operation.name)),
-            _ => None,
-        });
+        let behind = self.draft.last_unsupported().map(|(what, name)| format!(", behind {what} in {name}"));
         let remedy = "trace the network with torch.jit.trace in .eval() mode, or export it to ONNX";
         Stop::Fault(InputError::new(self.place(), format!("{problem}{}", behind.unwrap_or_default()), remedy))
     }
@@ -255,7 +260,7 @@ impl<'a> Machine<'a> {
         self.spend(scope.len())?;
         let undecided = "has a branch that only a run would decide";
         let (frames, depth, before) = (self.frames.len(), self.depth, scope.clone());
-        let (operations, changes) = (self.dataflow.operations.len(), self.changes);
+        let (operations, changes) = (self.draft.len(), self.changes);
         match self.block(source, then, scope) {
             Err(Stop::Raise(_)) if self.changes == changes => {
                 self.rewind(operations, frames, depth);
@@ -267,7 +272,7 @@ impl<'a> Machine<'a> {
             Ok(None) => {}
         }
         let after = std::mem::replace(scope, before);
-        let (operations_then, changes_then) = (self.dataflow.operations.len(), self.changes);
+        let (operations_then, changes_then) = (self.draft.len(), self.changes);
         match self.block(source, otherwise, scope) {
             Err(Stop::Raise(_)) if self.changes == changes_then => {
                 self.rewind(operations_then, frames, depth);
@@ -293,16 +298,14 @@ impl<'a> Machine<'a> {
 
     /// Forgets what was done since there were so many operations, on a way that raises.
     fn rewind(&mut self, operations: usize, frames: usize, depth: usize) {
-        self.dataflow.operations.truncate(operations);
-        self.softmaxes.retain(|&value| value < operations);
+        self.draft.truncate(operations);
         self.frames.truncate(frames);
         self.depth = depth;
     }
 
     /// What stands for two values of which a run would take one: of tensors, those made of the same one channel by channel.
     pub fn both(&mut self, one: Value, other: Value) -> Result<Value, Stop> {
-        let (none, opaque) =
-            (Value::None, |value: &Value| matches!(value, Value::Flow(_) | Value::Constant(_) | Value::Module(_)));
+        let opaque = |value: &Value| matches!(value, Value::Tensor(_) | Value::Module(_) | Value::None);
         if let (Some(ones), Some(others)) = (self.values.items(&one), self.values.items(&other))
             && ones == others
         {
@@ -311,16 +314,15 @@ impl<'a> Machine<'a> {
         if one == other {
             return Ok(one);
         }
-        if let (&Value::Flow(one), &Value::Flow(other)) = (&one, &other) {
-            let (x, y) = (self.values.flows[one].clone(), self.values.flows[other].clone());
-            let alike = (x.rank, x.channels, x.dropped) == (y.rank, y.channels, y.dropped);
-            if let Some(origin) = self.common_origin(x.value, y.value)?.filter(|_| alike) {
-                let name = self.here();
-                let value = self.dataflow.push(name, Kind::Pointwise, &[origin]);
-                return Ok(self.values.flow(Flow { value, base: None, ..x }));
+        if let (&Value::Tensor(one), &Value::Tensor(other)) = (&one, &other) {
+            let [x, y] = [one, other].map(|at| data(&self.values.tensors[at].operand));
+            let name = self.here();
+            let site = Site { name: &name, operation: "a branch" };
+            if let Some(either) = x.zip(y).and_then(|(x, y)| self.draft.either(site, x, y)) {
+                return Ok(self.values.tensor(either, None));
             }
         }
-        if opaque(&one) || opaque(&other) || one == none || other == none {
+        if opaque(&one) || opaque(&other) {
             return Err(self.fault("has a branch that only a run would decide"));
         }
         Ok(Value::Unknown)
@@ -336,7 +338,7 @@ impl<'a> Machine<'a> {
                 let items = match (self.values.items(&value), &value) {
                     (Some(items), _) if items.len() == targets.len() => items.to_vec(),
                     // Several results of an operation that no graph is drawn through.
-                    (None, Value::Flow(at)) if self.unsupported(*at) => vec![value; targets.len()],
+                    (None, _) if self.is_unsupported(&value) => vec![value; targets.len()],
                     (None, Value::Unknown) => vec![value; targets.len()],
                     _ => return Err(self.fault(format!("takes {} values of what has others", targets.len()))),
                 };

@@ -155,7 +155,7 @@ impl Machine<'_> {
                 self.spend(length)?;
                 value.ok_or_else(|| self.fault(missing))
             }
-            (Value::Flow(at), _) if self.unsupported(*at) => Ok(object.clone()),
+            _ if self.is_unsupported(object) => Ok(object.clone()),
             (Value::Unknown | Value::Text(_), _) => Ok(Value::Unknown),
             _ => Err(self.fault("takes an item of what is no list")),
         }

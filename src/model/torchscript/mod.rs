@@ -2,12 +2,11 @@
 //!
 //! Such an archive holds the network's `forward` as source, in a small part of Python that is the same for scripted and
 //! traced networks. It is parsed here ([`parser`]) and followed ([`interpreter`]) with tensors that are nothing but where
-//! they come from ([`value`]); what operators do with channels is in [`operators`]. No tensor is computed. Conditions are
+//! they come from ([`value`]); operators are [`operators`]'s, what they do with channels [`crate::model::aten`]'s. No tensor is computed. Conditions are
 //! decided by numbers, texts and lists, which are; one that depends on a tensor's elements, or on its extent in pixels, is
 //! an error unless one of its two ways only raises, or both do the same.
 
 mod calls;
-mod channels;
 mod code;
 mod expressions;
 mod interpreter;
@@ -17,7 +16,6 @@ mod network;
 mod operators;
 mod parser;
 mod scalars;
-mod shapes;
 mod syntax;
 mod value;
 
@@ -39,7 +37,8 @@ pub(super) fn dataflow(archive: &Archive) -> Result<Option<Dataflow>, InputError
     let constants = Pickled::read(archive, constants, "constants")?;
     let Value::Object { class, .. } = data.heap.get(data.root) else { return Ok(None) };
     let prefix = archive.members()[member].name.split('/').next().unwrap_or_default();
-    interpreter::Machine::new(archive, prefix, &data, &constants).network(data.root, class)
+    let entries = [&data.entries[..], &constants.entries[..]].concat();
+    interpreter::Machine::new(archive, prefix, &data, &constants, &entries).network(data.root, class)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::interpreter::{Machine, Stop};
 use super::syntax::Expression;
-use super::value::{Flow, Value};
+use super::value::Value;
 use crate::InputError;
-use crate::dataflow::{self, Dataflow, Kind};
+use crate::dataflow::{self, Dataflow};
+use crate::model::draft::data;
 use crate::model::heap;
 
 impl Machine<'_> {
@@ -16,8 +17,8 @@ impl Machine<'_> {
             let annotation = parameter.annotation.map(|id| &source.expressions[id as usize]);
             arguments.push(match annotation {
                 Some(Expression::Name(name)) if &**name == "Tensor" => {
-                    let value = self.dataflow.push(&*parameter.name, Kind::Input, &[]);
-                    self.values.flow(Flow { value, rank: None, channels: None, dropped: false, base: None })
+                    let input = self.draft.input(&parameter.name, None);
+                    self.values.tensor(input, None)
                 }
                 Some(Expression::Subscript(of, _)) if matches!(&source.expressions[*of as usize], Expression::Name(name) if &**name == "Optional") => {
                     Value::None
@@ -43,16 +44,14 @@ impl Machine<'_> {
             let problem = "has a forward that returns no tensor made of its input";
             return Err(InputError::new(place, problem, "save a network whose output depends on its input"));
         }
-        self.dataflow.outputs = outputs;
-        self.check_softmaxes();
-        Ok(Some(self.dataflow))
+        Ok(Some(self.draft.finish(outputs)))
     }
 
     /// The tensors in what a network returns.
     fn tensors(&mut self, value: &Value, found: &mut Vec<dataflow::Value>) -> Result<(), Stop> {
         self.enter()?;
         match value {
-            Value::Flow(at) => found.push(self.values.flows[*at].value),
+            Value::Tensor(at) => found.extend(data(&self.values.tensors[*at].operand)),
             Value::List(at) | Value::Tuple(at) => {
                 let items = self.values.sequences[*at].items.clone();
                 items.iter().try_for_each(|item| self.tensors(item, found))?;

@@ -25,22 +25,13 @@ impl Machine<'_> {
             ("size", [tensor]) => self.size(tensor),
             ("size", [tensor, Value::Int(axis)]) => {
                 let sizes = self.size(tensor);
-                match (self.values.items(&sizes), tensor) {
-                    (Some(sizes), _) => place(*axis, sizes.len()).map_or(Value::Unknown, |at| sizes[at].clone()),
-                    // Of the input, whose number of axes is not known.
-                    (None, Value::Flow(at)) if *axis == 1 => {
-                        self.values.flows[*at].channels.map_or(Value::Unknown, |channels| Value::Int(channels as i64))
-                    }
-                    _ => Value::Unknown,
-                }
+                let sizes = self.values.items(&sizes).unwrap_or_default();
+                place(*axis, sizes.len()).map_or(Value::Unknown, |at| sizes[at].clone())
             }
             ("size", _) => Value::Unknown,
-            ("dim" | "ndimension", [Value::Flow(at)]) => {
-                self.values.flows[*at].rank.map_or(Value::Unknown, |rank| Value::Int(rank as i64))
-            }
-            ("dim" | "ndimension", [Value::Constant(at)]) => {
-                let shape = &self.values.constants[*at].shape;
-                shape.as_ref().map_or(Value::Unknown, |shape| Value::Int(shape.len() as i64))
+            ("dim" | "ndimension", [Value::Tensor(at)]) => {
+                let extents = self.draft.extents(&self.values.tensors[*at].operand);
+                extents.map_or(Value::Unknown, |extents| Value::Int(extents.len() as i64))
             }
             ("len", [value]) => match value {
                 Value::Dict(at) => Value::Int(self.values.dicts[*at].len() as i64),
@@ -94,20 +85,10 @@ impl Machine<'_> {
 
     /// Extents of a tensor's axes.
     fn size(&mut self, tensor: &Value) -> Value {
-        let sizes = match tensor {
-            Value::Flow(at) => {
-                let flow = &self.values.flows[*at];
-                let Some(rank) = flow.rank else { return Value::Unknown };
-                let channels = flow.channels.filter(|_| !flow.dropped);
-                let of = |axis| channels.filter(|_| axis == 1).map_or(Value::Unknown, |count| Value::Int(count as i64));
-                (0..rank).map(of).collect()
-            }
-            Value::Constant(at) => match &self.values.constants[*at].shape {
-                Some(shape) => shape.iter().map(|&extent| Value::Int(extent as i64)).collect(),
-                None => return Value::Unknown,
-            },
-            _ => return Value::Unknown,
-        };
+        let Value::Tensor(at) = tensor else { return Value::Unknown };
+        let Some(extents) = self.draft.extents(&self.values.tensors[*at].operand) else { return Value::Unknown };
+        let number = |extent: Option<usize>| extent.map_or(Value::Unknown, |extent| Value::Int(extent as i64));
+        let sizes = extents.into_iter().map(number).collect();
         self.values.list(sizes)
     }
 

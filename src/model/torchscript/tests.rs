@@ -147,13 +147,22 @@ fn operators_on_channels() {
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.slice(y, 1, -1)", vec![slice(1, 2)]),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.cat([torch.mul(y, 0.), y], 1)", vec![pad(2, 0)]),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.cat([y, y], -3)", vec![Kind::Concat]),
-        ("y = torch.conv2d(x, self.w, None)\nreturn torch.cat([y, y], 2)", vec![unsupported("aten::cat")]),
+        (
+            "y = torch.conv2d(x, self.w, None)\nreturn torch.cat([y, y], 2)",
+            vec![unsupported("aten::cat along another axis than the channels")],
+        ),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.view(y, [torch.size(y, 0), 2, -1])", vec![Kind::Pointwise]),
-        ("y = torch.conv2d(x, self.w, None)\nreturn torch.view(y, [-1, 1, 2, 5, 5])", vec![unsupported("aten::view")]),
+        (
+            "y = torch.conv2d(x, self.w, None)\nreturn torch.view(y, [-1, 1, 2, 5, 5])",
+            vec![unsupported("aten::view to [-1, 1, 2, 5, 5]")],
+        ),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.pad(y, [1, 1, 1, 1, 0, 3])", vec![pad(0, 3)]),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.pad(y, [1, 1, 1, 1])", vec![Kind::Pointwise]),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.mean(y, [-1, -2], True)", vec![Kind::Pointwise]),
-        ("y = torch.conv2d(x, self.w, None)\nreturn torch.mean(y, [1])", vec![unsupported("aten::mean")]),
+        (
+            "y = torch.conv2d(x, self.w, None)\nreturn torch.mean(y, [1])",
+            vec![unsupported("aten::mean over other axes than those of pixels")],
+        ),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.mul(y, torch.sigmoid(y))", vec![Kind::Pointwise]),
         (
             "y = torch.conv2d(x, self.w, None)\nreturn torch.permute(y, [0, 2, 3, 1])",
@@ -166,7 +175,7 @@ fn operators_on_channels() {
         ),
         (
             "y = torch._convolution(x, self.w, None, [1, 1], [0, 0], [1, 1], True, [0, 0], 1)\nreturn y",
-            vec![unsupported("aten::_convolution (transposed)")],
+            vec![unsupported("aten::_convolution that is transposed")],
         ),
         // A branch on pixels: one way raises, or both do the same to channels.
         (

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::dataflow::TensorName;
+use crate::model::draft::Operand;
 use crate::model::heap;
 
 /// A value, or the place of one that may change.
@@ -15,10 +15,8 @@ pub(super) enum Value {
     Text(Rc<str>),
     /// A number, text or condition that only a run would tell, as the extents of images.
     Unknown,
-    /// A tensor that depends on the network's input: its place among [`Values::flows`].
-    Flow(usize),
-    /// A tensor that does not: its place among [`Values::constants`].
-    Constant(usize),
+    /// A tensor: its place among [`Values::tensors`].
+    Tensor(usize),
     /// Its place among [`Values::sequences`].
     List(usize),
     /// As of a list.
@@ -31,34 +29,13 @@ pub(super) enum Value {
     Function(Rc<str>),
 }
 
-/// A tensor that depends on the network's input. The first axis is the batch, the second the channels.
+/// A tensor.
 #[derive(Debug, Clone)]
-pub(super) struct Flow {
-    /// What gives it.
-    pub value: crate::dataflow::Value,
-    /// Number of axes, where known.
-    pub rank: Option<usize>,
-    /// Extent of the axis of channels, where known.
-    pub channels: Option<usize>,
-    /// Whether the axis of channels is taken out, as by `x[:, 0]`.
-    pub dropped: bool,
+pub(super) struct Tensor {
+    /// What it is as of now.
+    pub operand: Operand,
     /// The tensor that it shows a part or another shape of, and that changes with it.
     pub base: Option<usize>,
-}
-
-/// A tensor that does not depend on the network's input.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Constant {
-    /// The tensor in the file of which it has all elements, perhaps in another shape.
-    pub stored: Option<TensorName>,
-    /// Whether that holds floats.
-    pub float: bool,
-    /// Extent of each axis, where known.
-    pub shape: Option<Vec<usize>>,
-    /// Whether its two axes are those of the stored tensor the other way round.
-    pub transposed: bool,
-    /// Channels, of what is shaped like an image.
-    pub channels: Option<usize>,
 }
 
 /// Items, with their names in a named tuple.
@@ -71,21 +48,15 @@ pub(super) struct Sequence {
 /// What values refer to. Flat, so that no nesting or cycle is met in memory.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    pub flows: Vec<Flow>,
-    pub constants: Vec<Constant>,
+    pub tensors: Vec<Tensor>,
     pub sequences: Vec<Sequence>,
     pub dicts: Vec<Vec<(Value, Value)>>,
 }
 
 impl Values {
-    pub fn flow(&mut self, flow: Flow) -> Value {
-        self.flows.push(flow);
-        Value::Flow(self.flows.len() - 1)
-    }
-
-    pub fn constant(&mut self, constant: Constant) -> Value {
-        self.constants.push(constant);
-        Value::Constant(self.constants.len() - 1)
+    pub fn tensor(&mut self, operand: Operand, base: Option<usize>) -> Value {
+        self.tensors.push(Tensor { operand, base });
+        Value::Tensor(self.tensors.len() - 1)
     }
 
     pub fn list(&mut self, items: Vec<Value>) -> Value {
@@ -128,28 +99,6 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Argument `i`, which may be given by name.
-    pub fn get(&self, i: usize, name: &str) -> Option<&Value> {
-        self.positional.get(i).or_else(|| self.named.iter().find(|(key, _)| &**key == name).map(|(_, value)| value))
-    }
-
-    /// As [`Arguments::get`], where it is an integer.
-    pub fn int(&self, i: usize, name: &str) -> Option<i64> {
-        match self.get(i, name) {
-            Some(Value::Int(value)) => Some(*value),
-            _ => None,
-        }
-    }
-
-    /// As [`Arguments::get`], where it is a number.
-    pub fn float(&self, i: usize, name: &str) -> Option<f64> {
-        match self.get(i, name) {
-            Some(Value::Int(value)) => Some(*value as f64),
-            Some(Value::Float(value)) => Some(*value),
-            _ => None,
-        }
-    }
-
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Value> {
         self.positional.iter().chain(self.named.iter().map(|(_, value)| value))
