@@ -53,9 +53,19 @@ pub struct ModelInfo {
     /// Type of the weights in the file where it is not float32, as `float16`; they are measured as float64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// Convolutions were joined one after the other because their shapes fit; the file does not say how they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_for_a_chain: bool,
 }
 
 impl ModelInfo {
+    /// What to be wary of where [`ModelInfo::taken_for_a_chain`].
+    pub fn warning(&self) -> Option<Warning> {
+        let message = "the file does not say how its layers are joined, so they were taken for a chain, one after the other; \
+                       if the network has branches or shortcuts, export it as TorchScript or ONNX";
+        self.taken_for_a_chain.then(|| Warning::new("taken-for-a-chain", message.into()))
+    }
+
     /// Path, architecture and type of the weights, for people.
     pub fn describe(&self) -> String {
         let weights =
@@ -257,7 +267,14 @@ pub fn read_network(
     let file = TensorFile::open(path)?;
     let info = |architecture: String, graph_layers| {
         let (path, sha256) = (path.display().to_string(), file.sha256().into());
-        ModelInfo { path, sha256, architecture, graph_layers, weights: file.unusual_weights() }
+        ModelInfo {
+            path,
+            sha256,
+            architecture,
+            graph_layers,
+            weights: file.unusual_weights(),
+            taken_for_a_chain: false,
+        }
     };
     let is_named_mlp = architecture == Arch::Auto
         && file.entries().iter().all(|entry| entry.shape.len() < 3)
@@ -275,7 +292,11 @@ pub fn read_network(
     let is_convolutional = dataflow.operations.iter().any(|o| matches!(o.kind, Kind::Convolution { .. }));
     let network = Weighted { dataflow, path: &path.display().to_string(), read: &|tensor| file.tensor(tensor) };
     let graph = channel_graph(network, params)?;
-    Ok((graph, info(name, is_convolutional.then_some(params.layers))))
+    // Networks of our own are chains.
+    let is_foreign = file.entries().iter().any(|entry| !entry.name.starts_with("layers."));
+    let taken_for_a_chain =
+        architecture == Arch::Auto && name.starts_with("cnn ") && is_foreign && file.dataflow()?.is_none();
+    Ok((graph, ModelInfo { taken_for_a_chain, ..info(name, is_convolutional.then_some(params.layers)) }))
 }
 
 /// Share of the volume above which one cluster is called a giant.

@@ -30,7 +30,7 @@ impl Graph {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         check_prune(self.prune)?;
         let params = self.network.params(self.convention, self.prune);
-        let (graph, _) = read_network(&self.model, self.network.architecture(), params)?;
+        let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
         let offsets = graph.offsets();
         let ranges = graph.node_sets.iter().zip(offsets).map(|(set, first_node)| LayerRange {
             name: set.name.clone(),
@@ -41,6 +41,9 @@ impl Graph {
         write_layers(&self.output, &ranges.collect::<Vec<_>>())?;
         let line = format!("{}: {} nodes, {} edges\n", self.output.display(), graph.nodes(), graph.edges());
         super::print(&line)?;
+        if let Some(warning) = model.warning() {
+            super::note(&format!("warning: {}", warning.message));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

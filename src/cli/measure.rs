@@ -153,6 +153,7 @@ impl MeasureOptions {
         let result = measure::measure(graph, params, || bar.inc(1));
         bar.finish_and_clear();
         let mut result: Measurement = result.map_err(|e| anyhow::Error::new(e).context(model.path.clone()))?;
+        result.warnings.extend(model.warning());
         result.model = Some(model);
         result.timing_s.load = load;
         result.timing_s.total += load;

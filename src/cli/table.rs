@@ -122,7 +122,12 @@ fn histogram(network: f64, null: &NullInfo) -> String {
     }
     for (b, count) in counts.iter().enumerate() {
         let bar = "█".repeat((count * WIDEST).div_ceil(tallest.max(1)));
-        let _ = writeln!(text, "{:>9.4}  {bar} {count}", least + width * (b as f64 + 0.5));
+        let middle = least + width * (b as f64 + 0.5);
+        if !marked && network <= middle {
+            mark(&mut text);
+            marked = true;
+        }
+        let _ = writeln!(text, "{middle:>9.4}  {bar} {count}");
         if !marked && network <= most && bin(network) == b {
             mark(&mut text);
             marked = true;
@@ -146,7 +151,7 @@ mod tests {
     fn histogram_counts_every_shuffle_and_marks_the_network_once() {
         let ncuts: Vec<f64> = (0..50).map(|i| 9.0 + f64::from(i * i) / 2500.0).collect();
         let null = NullInfo { kind: NullModel::Layer, shuffles: 50, ncuts, mean: 9.3, sd: 0.3 };
-        for network in [5.0, 9.0, 9.5, 12.0] {
+        for network in [5.0, 9.0, 9.5, 9.53, 12.0] {
             let text = histogram(network, &null);
             let total: usize = text
                 .lines()
@@ -155,6 +160,8 @@ mod tests {
                 .sum();
             assert_eq!(total, 50);
             assert_eq!(text.matches('◄').count(), 1);
+            let places: Vec<f64> = text.lines().filter_map(|l| l.split_whitespace().next()?.parse().ok()).collect();
+            assert!(places.is_sorted(), "{text}");
         }
         assert_eq!(grouped(1234567), "1,234,567");
     }

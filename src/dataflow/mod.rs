@@ -5,8 +5,7 @@
 //! in it is computed: weights are named, and read when a graph needs them.
 //!
 //! What leaves every channel its own is one operation, [`Kind::Pointwise`]: an activation, a pooling, dropout, padding of
-//! pixels; and a factor that all channels have in common, since exporters write parts of activations so, as the half of a
-//! GELU. Biases and shifts are none at all.
+//! pixels. Biases and shifts are none at all.
 
 use crate::InputError;
 use std::collections::HashMap;
@@ -30,6 +29,17 @@ pub enum Layout {
     OutIn,
     /// `(inputs, outputs)`: ONNX `MatMul`.
     InOut,
+}
+
+/// What channels are multiplied by. A tensor has as many elements as there are channels, or one; axes of extent 1 do not count.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Factor {
+    /// A tensor.
+    Times(TensorName),
+    /// One over a tensor.
+    Over(TensorName),
+    /// A number, for all channels.
+    Number(f64),
 }
 
 /// What an operation does with channels.
@@ -62,8 +72,8 @@ pub enum Kind {
     },
     /// Each channel is multiplied by a constant, or all of them by one.
     Scale {
-        /// As many elements as channels, or one; axes of extent 1 do not count.
-        factor: TensorName,
+        /// By what.
+        factor: Factor,
     },
     /// Leaves every channel its own.
     Pointwise,
@@ -152,7 +162,7 @@ impl Dataflow {
         self.operations.iter().flat_map(|operation| match &operation.kind {
             Kind::Convolution { weight, .. } | Kind::Dense { weight, .. } => vec![weight],
             Kind::BatchNorm { gamma, variance, .. } => gamma.iter().chain([variance]).collect(),
-            Kind::Scale { factor } => vec![factor],
+            Kind::Scale { factor: Factor::Times(tensor) | Factor::Over(tensor) } => vec![tensor],
             _ => vec![],
         })
     }
@@ -229,8 +239,8 @@ impl Dataflow {
                     of_layer(count, "normalises")?;
                     Some(count)
                 }
-                Kind::Scale { factor } if !flattened => {
-                    let count: usize = factor.shape.iter().product();
+                Kind::Scale { factor: Factor::Times(tensor) | Factor::Over(tensor) } if !flattened => {
+                    let count: usize = tensor.shape.iter().product();
                     if count != 1 {
                         of_layer(count, "scales")?;
                     }
@@ -259,7 +269,7 @@ impl Dataflow {
                 Kind::Unsupported { operation: what } => {
                     return Err(InputError::new(
                         format!("{path}, {}", operation.name),
-                        format!("is the operation {what}, through which no graph is drawn"),
+                        format!("has the operation {what}, through which no graph is drawn"),
                         "measure the part of the network up to there, or export it without",
                     ));
                 }

@@ -163,9 +163,6 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
         "_batch_norm_with_update" | "_batch_norm_no_update" => {
             batch_norm(draft, call, first, base.ends_with("with_update"), 6)
         }
-        "mul" | "multiply" if data(first).is_some() && call.float(1, "other", 1.0) == 0.0 => {
-            Operand::Computed(draft.extents(first))
-        }
         "add" | "sub" | "subtract" | "rsub" | "mul" | "multiply" | "div" | "divide" | "true_divide" | "maximum"
         | "minimum" | "pow" => arithmetic(draft, call, base, first),
         "cat" | "concat" | "concatenate" => match call.int(1, "dim", 0) {
@@ -213,7 +210,7 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
             None => return unsupported(draft),
         },
         "t" | "numpy_T" | "mT" => draft.permute(site, first, None),
-        "transpose" | "swapaxes" => transpose(draft, call, first),
+        "transpose" | "swapaxes" | "swapdims" => transpose(draft, call, first),
         "mean" | "sum" | "amax" | "amin" => {
             let axes = call.known(1, "dim");
             draft.reduce(site, first, axes.as_deref(), call.bool(2, "keepdim"))
@@ -237,7 +234,17 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
             }
         }
         _ if operands.iter().skip(1).any(|operand| data(operand).is_some()) => return unsupported(draft),
-        _ if data(first).is_some() && is_pooling(base) => draft.pointwise(site, first, true),
+        _ if data(first).is_some() && is_pooling(base) => {
+            // Pooling of one axis less than there are of pixels would take the channels for the first of them.
+            let axes = base.split_once("d_").map_or(base, |(name, _)| name).trim_end_matches('d');
+            let pixels = axes.chars().last().and_then(|digit| digit.to_digit(10)).map(|digit| digit as usize);
+            match (pixels, draft.extents(first)) {
+                (Some(pixels), Some(extents)) if pixels + 2 != extents.len() => {
+                    draft.unsupported(site, "of an image without a batch axis", &operands)
+                }
+                _ => draft.pointwise(site, first, true),
+            }
+        }
         _ if data(first).is_some() && is_pointwise(base) => draft.pointwise(site, first, false),
         _ => return unsupported(draft),
     };
@@ -270,9 +277,33 @@ fn arithmetic(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Op
         (Some(left), None) => (left, call.operand(1, "exponent").unwrap_or(&number)),
         (None, None) => (first, &number),
     };
+    let told = |position: usize, name: &str| match call.get(position, name) {
+        Some(Argument::Float(number)) => Some(*number),
+        Some(Argument::Int(number)) => number.map(|number| number as f64),
+        _ => None,
+    };
     match (base, data(left), data(right)) {
-        ("add", ..) => draft.sum(call.site, left, right),
-        ("sub" | "subtract" | "rsub", Some(_), Some(_)) => draft.sum(call.site, left, right),
+        ("add" | "sub" | "subtract" | "rsub", Some(_), Some(_)) => {
+            // a + alpha b, or b - alpha a
+            let scaled = |draft: &mut Draft, operand: &Operand| match call.get(2, "alpha") {
+                None => operand.clone(),
+                Some(_) => draft.times(call.site, operand, told(2, "alpha")),
+            };
+            let (left, right) = match base {
+                "rsub" => (scaled(draft, left), right.clone()),
+                _ => (left.clone(), scaled(draft, right)),
+            };
+            draft.sum(call.site, &left, &right)
+        }
+        ("mul" | "multiply", Some(_), None) if call.operand(1, "other").is_none() => {
+            draft.times(call.site, left, told(1, "other"))
+        }
+        ("mul" | "multiply", None, Some(_)) if call.operand(0, "self").is_none() => {
+            draft.times(call.site, right, told(0, "self"))
+        }
+        ("div" | "divide" | "true_divide", Some(_), None) if call.operand(1, "other").is_none() => {
+            draft.times(call.site, left, told(1, "other").map(|number| 1.0 / number))
+        }
         ("mul" | "multiply", ..) | (_, Some(_), Some(_)) => draft.product(call.site, left, right),
         ("div" | "divide" | "true_divide", ..) => draft.quotient(call.site, left, right),
         (_, Some(_), None) => draft.shifted(call.site, left, right),
@@ -319,7 +350,12 @@ fn transpose(draft: &mut Draft, call: &Call, first: &Operand) -> Operand {
     let rank = draft.extents(first).map_or(0, |extents| extents.len()) as i64;
     let normal = |axis: Option<i64>| axis.map(|axis| if axis < 0 { axis.saturating_add(rank) } else { axis });
     let mut order: Vec<i64> = (0..rank).collect();
-    match (normal(call.int(1, "dim0", 0)), normal(call.int(2, "dim1", 0))) {
+    let axis = |position, name: &str, other: &str| match call.get(position, name).or_else(|| call.get(position, other))
+    {
+        Some(Argument::Int(axis)) => normal(*axis),
+        _ => None,
+    };
+    match (axis(1, "dim0", "axis0"), axis(2, "dim1", "axis1")) {
         (Some(one), Some(other)) if (0..rank).contains(&one) && (0..rank).contains(&other) => {
             order.swap(one as usize, other as usize);
             draft.permute(call.site, first, Some(&order))
@@ -346,6 +382,64 @@ fn pad(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
     };
     let position = if base == "pad" { 3 } else { 2 };
     draft.pad(call.site, first, &pairs, constant && call.float(position, "value", 0.0) == 0.0)
+}
+
+/// Operators that give the tensor itself, or one of the same elements in another type or place.
+pub(super) fn is_identity(name: &str) -> bool {
+    matches!(
+        name,
+        "contiguous"
+            | "detach"
+            | "to"
+            | "type_as"
+            | "float"
+            | "double"
+            | "half"
+            | "bfloat16"
+            | "alias"
+            | "requires_grad_"
+            | "cuda"
+            | "cpu"
+            | "to_dense"
+            | "to_mkldnn"
+            | "pin_memory"
+            | "NumToTensor"
+            | "lift_fresh"
+    )
+}
+
+/// Operators that may show a part of a tensor, or another shape of it: what is written into that changes the tensor, too.
+pub(super) fn is_view(base: &str) -> bool {
+    let names = [
+        "slice",
+        "narrow",
+        "select",
+        "view",
+        "reshape",
+        "_unsafe_view",
+        "flatten",
+        "unflatten",
+        "squeeze",
+        "unsqueeze",
+        "permute",
+        "transpose",
+        "swapaxes",
+        "swapdims",
+        "movedim",
+        "moveaxis",
+        "t",
+        "numpy_T",
+        "mT",
+        "expand",
+        "expand_as",
+        "view_as",
+        "reshape_as",
+        "diagonal",
+        "unfold",
+        "as_strided",
+        "unbind",
+    ];
+    names.contains(&base) || gives_list(base)
 }
 
 /// Whether it gives a list of tensors.
@@ -430,4 +524,55 @@ fn is_pointwise(base: &str) -> bool {
         | "tanh" | "erf" | "exp" | "expm1" | "log" | "log1p" | "log2" | "log10" | "logit" | "log_sigmoid" | "sqrt" | "rsqrt" | "reciprocal" | "abs" | "neg" | "sign" | "floor" | "ceil" | "round" | "trunc" | "frac" | "sin" | "cos" | "nan_to_num"
         | "softshrink" | "hardshrink" | "tanhshrink" | "square" | "dropout" | "dropout1d" | "dropout2d" | "dropout3d" | "feature_dropout" | "alpha_dropout" | "feature_alpha_dropout" | "native_dropout" | "fake_quantize_per_tensor_affine"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataflow::Kind;
+
+    /// What becomes of an image of 8 channels and 8 × 8 pixels.
+    fn applied(operator: &str, arguments: Vec<(&str, Argument)>) -> Kind {
+        let mut draft = Draft::new(&[]);
+        let image = draft.input("x", Some(vec![Some(2), Some(8), Some(8), Some(8)]));
+        let site = Site { name: "", operation: operator };
+        let arguments = [("", Argument::Operand(image))].into_iter().chain(arguments).collect();
+        let given = apply(&mut draft, &Call { site, operator, arguments }).unwrap_or_default();
+        draft.finish(given.iter().filter_map(data).collect()).operations.pop().unwrap().kind
+    }
+
+    #[test]
+    fn what_moves_pixels_to_channels_or_examples_is_refused() {
+        let int = |value| Argument::Int(Some(value));
+        let ints = |values: &[i64]| Argument::Ints(values.iter().map(|&value| Some(value)).collect());
+        for (operator, arguments) in [
+            ("swapaxes", vec![("axis0", int(1)), ("axis1", int(2))]),
+            ("transpose", vec![("", int(1)), ("", int(-1))]),
+            ("transpose", vec![]),
+            ("reshape", vec![("", ints(&[-1, 8, 4, 4]))]),
+            ("reshape", vec![("", ints(&[1, 8, 8, 16]))]),
+            ("avg_pool3d", vec![("", ints(&[3, 1, 1]))]),
+            ("adaptive_avg_pool3d", vec![("", ints(&[8, 4, 4]))]),
+            ("max_pool1d_with_indices", vec![]),
+            ("softmax", vec![("", int(-3))]),
+        ] {
+            let kind = applied(operator, arguments.clone());
+            if operator == "softmax" {
+                // refused where a layer reads it, which none does here
+                assert_eq!(kind, Kind::Pointwise);
+            } else {
+                assert!(matches!(kind, Kind::Unsupported { .. }), "{operator} {arguments:?}: {kind:?}");
+            }
+        }
+        for (operator, arguments) in [
+            ("swapaxes", vec![("axis0", int(3)), ("axis1", int(2))]),
+            ("reshape", vec![("", ints(&[-1, 8, 4, 16]))]),
+            ("reshape", vec![("", ints(&[2, 8, -1]))]),
+            ("avg_pool2d", vec![("", ints(&[3, 1]))]),
+            ("max_pool2d_with_indices", vec![]),
+            ("_upsample_bilinear2d_aa", vec![]),
+        ] {
+            assert_eq!(applied(operator, arguments), Kind::Pointwise, "{operator}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::InputError;
-use crate::dataflow::{Dataflow, Kind, Value};
+use crate::dataflow::{Dataflow, Factor, Kind, Value};
 use crate::model::fixtures::{open, path};
 use crate::model::{Format, TensorFile};
 
@@ -25,7 +25,8 @@ pub(super) fn lines(flow: Dataflow) -> Vec<String> {
                 let gamma = gamma.as_ref().map(|gamma| &gamma.shape);
                 format!("BatchNorm {gamma:?} {:?} {epsilon:.6}", variance.shape)
             }
-            Kind::Scale { factor } => format!("Scale {}", factor.name),
+            Kind::Scale { factor: Factor::Times(tensor) } => format!("Scale {}", tensor.name),
+            Kind::Scale { factor: Factor::Over(tensor) } => format!("Scale 1/{}", tensor.name),
             kind => format!("{kind:?}"),
         };
         line_of.push(lines.len());

@@ -46,6 +46,31 @@ fn every_form_of_a_network_is_the_same_graph() {
     }
 }
 
+/// As `tests/data/forms.py` computes it from the weights: factors in front of a sum and in it count, those of an activation do not.
+#[test]
+fn factors_that_all_channels_have_in_common_count() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let rows: Vec<Vec<f64>> =
+        serde_json::from_str(&std::fs::read_to_string(data.join("scaled.json")).unwrap()).unwrap();
+    for form in ["scripted.pt", "traced.pt", "dynamo.onnx", "folded.onnx", "export.pt2"] {
+        let path = data.join(format!("scaled-{form}"));
+        let (graph, _) = read_network(&path, Arch::Auto, GraphParams::default()).unwrap();
+        let off =
+            graph.adjacency().to_dense().indexed_iter().map(|((i, j), x)| (x - rows[i][j]).abs()).fold(0.0, f64::max);
+        assert!(off < 1e-6, "{form}: {off}");
+    }
+}
+
+/// What is written into a part of a tensor changes the tensor: no graph, rather than one without the layer that was added.
+#[test]
+fn writing_into_a_part_is_refused() {
+    for form in ["scripted.pt", "traced.pt", "export.pt2"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/written-{form}"));
+        let error = read_network(&path, Arch::Auto, GraphParams::default()).unwrap_err();
+        assert!(error.problem.contains("of a part, through which no graph is drawn"), "{form}: {error}");
+    }
+}
+
 /// Weights of other types than float32 are converted, and it is said.
 #[test]
 fn the_type_of_weights_is_said() {

@@ -18,7 +18,7 @@ mod residual;
 
 use super::NeuronGraph;
 use crate::InputError;
-use crate::dataflow::{Dataflow, Kind, TensorName};
+use crate::dataflow::{Dataflow, Factor, Kind, TensorName};
 pub use kernel::Norm;
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
@@ -213,7 +213,15 @@ impl<'a> Network<'a> {
                     }
                 }
             }
-            Kind::Scale { factor } => (self.read)(factor)?.iter().map(|factor| factor.abs()).collect(),
+            Kind::Scale { factor: Factor::Number(factor) } => vec![factor.abs()],
+            Kind::Scale { factor: Factor::Times(factor) } => (self.read)(factor)?.iter().map(|x| x.abs()).collect(),
+            Kind::Scale { factor: Factor::Over(divisor) } => {
+                let divisor = (self.read)(divisor)?;
+                if divisor.iter().any(|&x| x == 0.0) {
+                    return Err(InputError::new(place(), "divides by zero", "save the network again"));
+                }
+                divisor.iter().map(|x| 1.0 / x.abs()).collect()
+            }
             _ => return Ok(None),
         };
         let channels = self.channels[operation.inputs[0]];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dataflow::{Layout, Operation, Value};
+use crate::dataflow::{Factor, Layout, Operation, Value};
 use ndarray::{Array2, Axis, IxDyn};
 use std::collections::HashMap;
 
@@ -128,9 +128,10 @@ fn branching() -> Net {
     let some = net.op(Kind::Slice { from: 3, to: 11 }, &[norm]);
     let wide = net.conv("wide", some, &[8, 8, 3, 1], 1);
     let padded = net.op(Kind::Pad { before: 1, after: 3 }, &[stem]);
+    let padded = net.op(Kind::Scale { factor: Factor::Number(-0.3) }, &[padded]);
     let sum = net.op(Kind::Add, &[wide, padded, some]);
     let scale = net.tensor("scale", &[8, 1, 1]);
-    let scaled = net.op(Kind::Scale { factor: scale }, &[sum]);
+    let scaled = net.op(Kind::Scale { factor: Factor::Over(scale) }, &[sum]);
     let last = net.conv("last", scaled, &[2, 8, 2, 2], 1);
     let last = net.op(Kind::Flatten, &[last]);
     let dense = net.dense("dense", last, 3, 8);
@@ -180,9 +181,13 @@ fn marked(net: &Net, belongs: &[(&str, &str)]) -> Array2<f64> {
                     }
                     Kind::BatchNorm { .. } if belongs.iter().any(|(_, norm)| *norm == operation.name) => given(0),
                     Kind::BatchNorm { .. } => given(0).iter().zip(scale(&operation.name)).map(|(x, s)| x * s).collect(),
-                    Kind::Scale { factor } => {
-                        given(0).iter().zip(&net.weights[&factor.name]).map(|(x, s)| x * s.abs()).collect()
+                    Kind::Scale { factor: Factor::Over(divisor) } => {
+                        given(0).iter().zip(&net.weights[&divisor.name]).map(|(x, s)| x / s.abs()).collect()
                     }
+                    Kind::Scale { factor: Factor::Number(factor) } => {
+                        given(0).iter().map(|x| x * factor.abs()).collect()
+                    }
+                    Kind::Scale { factor: Factor::Times(_) } => unreachable!("there is none"),
                     Kind::Add => {
                         (0..given(0).len()).map(|c| (0..operation.inputs.len()).map(|i| given(i)[c]).sum()).collect()
                     }

@@ -338,7 +338,12 @@ impl Draft<'_> {
                 }
                 Operand::Data(units)
             }
-            [first, channels, pixels @ ..] if same(0, *first) && same(1, *channels) && !self.forms[value].mixed => {
+            [first, channels, pixels @ ..]
+                if same(0, *first)
+                    && same(1, *channels)
+                    && !self.forms[value].mixed
+                    && self.keeps_examples(value, *first, pixels) =>
+            {
                 let mut extents = vec![batch, self.extent(value, 1)];
                 extents.extend(pixels.iter().map(|&extent| extent.and_then(|extent| usize::try_from(extent).ok())));
                 let form = Form { extents: Some(extents), ..Form::default() };
@@ -349,6 +354,21 @@ impl Draft<'_> {
                     target.iter().take(8).map(|e| e.map_or("?".into(), |e| e.to_string())).collect();
                 self.unsupported(site, format!("to [{}]", target.join(", ")), operands)
             }
+        }
+    }
+
+    /// Whether pixels stay with their example, when a tensor gets as many channels as it has and these pixels. They do if one of the extents is
+    /// told from the others, and it is not the batch.
+    fn keeps_examples(&self, value: Value, batch: Option<i64>, pixels: &[Option<i64>]) -> bool {
+        let count = |extents: Vec<Option<usize>>| extents.into_iter().try_fold(1usize, |all, e| all.checked_mul(e?));
+        let known = self.forms[value].extents.as_ref();
+        let before = known.and_then(|extents| count(extents.iter().skip(2).copied().collect()));
+        let after = count(pixels.iter().map(|extent| usize::try_from((*extent)?).ok()).collect());
+        match (before, after) {
+            (Some(before), Some(after)) => before == after,
+            // Some of the new extents are computed, or left open.
+            (_, None) => batch != Some(-1),
+            (None, Some(_)) => batch.is_none(),
         }
     }
 

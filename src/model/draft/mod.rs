@@ -7,7 +7,7 @@ mod axes;
 
 use std::fmt::Display;
 
-use crate::dataflow::{Dataflow, Kind, Layout, TensorName, Value};
+use crate::dataflow::{Dataflow, Factor, Kind, Layout, Operation, TensorName, Value};
 use crate::model::TensorEntry;
 
 /// Extent of each axis, where known.
@@ -56,6 +56,12 @@ struct Form {
     picked: bool,
     /// No layer lies between the network's input and it.
     image: bool,
+    /// An error function was taken since its root.
+    erf: bool,
+    /// What is left of a GELU but its factor of a half.
+    double_gelu: bool,
+    /// A factor lies between its root and it.
+    scaled: bool,
 }
 
 /// A [`Dataflow`], and what is known of its values.
@@ -63,7 +69,7 @@ pub(super) struct Draft<'a> {
     entries: &'a [TensorEntry],
     flow: Dataflow,
     forms: Vec<Form>,
-    /// The value that each comes from by pointwise operations alone.
+    /// The value that each comes from by pointwise operations and factors that all channels have in common.
     roots: Vec<Value>,
     /// Values that mix channels as a softmax does, which no layer may read, and what the file calls the operation.
     softmaxes: Vec<(Value, String)>,
@@ -110,6 +116,18 @@ impl<'a> Draft<'a> {
         matches!(self.flow.operations[value].kind, Kind::Unsupported { .. })
     }
 
+    /// Whether two operands are other channels of the same value.
+    pub fn are_disjoint(&self, one: &Operand, other: &Operand) -> bool {
+        let slice = |operand: &Operand| match &self.flow.operations[data(operand)?] {
+            Operation { kind: Kind::Slice { from, to }, inputs, .. } => Some((inputs[0], *from, *to)),
+            _ => None,
+        };
+        match (slice(one), slice(other)) {
+            (Some((of, from, to)), Some((of_other, after, end))) => of == of_other && (to <= after || end <= from),
+            _ => false,
+        }
+    }
+
     /// The last operation that no graph can be drawn through: what the file calls it, and the name of its node.
     pub fn last_unsupported(&self) -> Option<(&str, &str)> {
         self.flow.operations.iter().rev().find_map(|operation| match &operation.kind {
@@ -154,9 +172,21 @@ impl<'a> Draft<'a> {
         let keeps =
             matches!(kind, Kind::Pointwise | Kind::Scale { .. } | Kind::Slice { .. } | Kind::Pad { .. } | Kind::Concat);
         form.image = kind == Kind::Input || keeps && inputs.iter().all(|&input| self.forms[input].image);
+        let common = |factor: &Factor| match factor {
+            Factor::Number(_) => true,
+            Factor::Times(tensor) | Factor::Over(tensor) => tensor.shape.iter().all(|&extent| extent == 1),
+        };
+        form.double_gelu = false;
         let root = match (&kind, inputs) {
             (Kind::Pointwise, [input]) => Some(self.roots[*input]),
-            _ => None,
+            (Kind::Scale { factor }, [input]) if common(factor) => {
+                form.scaled = true;
+                Some(self.roots[*input])
+            }
+            _ => {
+                (form.scaled, form.erf) = (false, false);
+                None
+            }
         };
         let value = self.flow.push(name, kind, inputs);
         self.forms.push(form);
@@ -286,6 +316,7 @@ impl<'a> Draft<'a> {
     pub fn pointwise(&mut self, site: Site, input: &Operand, pooled: bool) -> Operand {
         let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let mut form = self.forms[value].clone();
+        form.erf |= matches!(site.operation, "Erf" | "erf" | "aten::erf");
         if let (true, Some(extents)) = (pooled, &mut form.extents) {
             extents.iter_mut().skip(2).for_each(|extent| *extent = None);
         }
@@ -311,7 +342,7 @@ impl<'a> Draft<'a> {
         let [x, y] = [one, other].map(|value| &self.forms[value]);
         let alike = (axes(x), x.picked, x.mixed) == (axes(y), y.picked, y.mixed);
         let root = self.roots[one];
-        if !alike || root != self.roots[other] {
+        if !alike || root != self.roots[other] || x.scaled || y.scaled {
             return None;
         }
         let mut form = x.clone();
@@ -375,20 +406,42 @@ impl<'a> Draft<'a> {
         single && along_channels() != Some(1)
     }
 
-    /// A product: of a value and a constant, or of two values that both come from one by pointwise operations alone.
+    /// A product: of a value and a constant, or of two values that both come from one by pointwise operations and factors that all channels
+    /// have in common: an activation, such factors in it included.
     pub fn product(&mut self, site: Site, left: &Operand, right: &Operand) -> Operand {
         match (left, right) {
-            (Operand::Data(one), Operand::Data(other)) => {
-                if self.roots[*one] == self.roots[*other] {
-                    let widest = if self.rank(*other) > self.rank(*one) { right } else { left };
-                    return self.pointwise(site, widest, false);
+            (&Operand::Data(one), &Operand::Data(other)) => {
+                let Some(origin) = self.common_origin(one, other) else {
+                    return self.unsupported(site, "of two values", &[left.clone(), right.clone()]);
+                };
+                let widest = if self.rank(other) > self.rank(one) { other } else { one };
+                let double_gelu = self.forms[one].erf || self.forms[other].erf;
+                let Form { scaled, .. } = self.forms[origin];
+                let form = Form { scaled, erf: false, ..self.forms[widest].clone() };
+                let product = self.push(site.name, Kind::Pointwise, &[origin], form);
+                if let Operand::Data(value) = product {
+                    self.forms[value].double_gelu = double_gelu;
                 }
-                self.unsupported(site, "of two values", &[left.clone(), right.clone()])
+                product
             }
             (Operand::Data(value), constant) => self.scaled(site, *value, constant, false),
             (constant, Operand::Data(value)) => self.scaled(site, *value, constant, false),
             _ => Operand::Computed(None),
         }
+    }
+
+    /// The last value that both come from by such operations; activations have few.
+    fn common_origin(&self, one: Value, other: Value) -> Option<Value> {
+        const MOST: usize = 64;
+        let origins = |value: Value| {
+            let before = |&value: &Value| {
+                let root = self.roots[value];
+                (root != value).then(|| self.flow.operations[value].inputs[0])
+            };
+            std::iter::successors(Some(value), before).take(MOST)
+        };
+        let of_one: Vec<Value> = origins(one).collect();
+        origins(other).find(|value| of_one.contains(value))
     }
 
     /// A quotient by a constant, of a number, or of two values as in [`Draft::product`].
@@ -401,42 +454,57 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Times a constant, or over it. What all channels have in common is left out: exporters write parts of activations so, as the half of
-    /// a GELU. So is what images are multiplied by, which are no nodes.
+    /// Times a number.
+    pub fn times(&mut self, site: Site, input: &Operand, number: Option<f64>) -> Operand {
+        let Operand::Data(value) = *input else { return Operand::Computed(None) };
+        match number {
+            Some(0.0) => Operand::Computed(self.extents(input)),
+            Some(number) if number != 1.0 && !self.forms[value].double_gelu => {
+                let form = self.forms[value].clone();
+                self.follow(site, Kind::Scale { factor: Factor::Number(number) }, value, form)
+            }
+            _ => self.pointwise(site, input, false),
+        }
+    }
+
+    /// Times a constant, or over it. What images are multiplied by does not matter where it is not known: they are no nodes.
     fn scaled(&mut self, site: Site, value: Value, factor: &Operand, inverse: bool) -> Operand {
         let input = Operand::Data(value);
         let constant = match factor {
             Operand::Constant(constant) => constant,
-            Operand::Numbers(numbers) if numbers.len() == 1 => return self.pointwise(site, &input, false),
-            Operand::Computed(Some(extents)) if extents.iter().all(|extent| *extent == Some(1)) => {
-                return self.pointwise(site, &input, false);
+            Operand::Numbers(numbers) if numbers.len() == 1 => {
+                let number = numbers[0].map(|number| number as f64);
+                return self.times(site, &input, number.map(|number| if inverse { 1.0 / number } else { number }));
             }
             _ if self.forms[value].image => return self.pointwise(site, &input, false),
             _ => return self.unsupported(site, "by a factor that is computed", &[input]),
         };
         // Empty axes too are none along which the channels lie.
         let wide: Vec<usize> = (0..constant.shape.len()).filter(|&axis| constant.shape[axis] != 1).collect();
-        let (Some(rank), false) = (self.rank(value), self.forms[value].picked) else {
-            return match wide.as_slice() {
-                [] => self.pointwise(site, &input, false),
-                _ if self.forms[value].image => self.pointwise(site, &input, false),
-                _ => self.unsupported(site, "by a factor for each element", &[input]),
-            };
+        let rank = self.rank(value).filter(|_| !self.forms[value].picked);
+        let per_channel = rank.is_some_and(|rank| {
+            let channel_axis = rank.min(2).saturating_sub(1);
+            wide.iter().all(|axis| axis + rank == channel_axis + constant.shape.len())
+        });
+        let kind = |draft: &Self| {
+            let tensor = draft.tensor(constant);
+            Kind::Scale { factor: if inverse { Factor::Over(tensor) } else { Factor::Times(tensor) } }
         };
-        let channel_axis = rank.min(2).saturating_sub(1);
-        let per_channel = wide.iter().all(|axis| axis + rank == channel_axis + constant.shape.len());
-        match wide.as_slice() {
-            _ if constant.shape.len() > rank => self.unsupported(site, "by a constant of more axes", &[input]),
-            _ if self.spreads(&input, rank, factor) => {
+        let form = self.forms[value].clone();
+        match (wide.as_slice(), rank) {
+            (_, Some(rank)) if constant.shape.len() > rank => {
+                self.unsupported(site, "by a constant of more axes", &[input])
+            }
+            (_, Some(rank)) if self.spreads(&input, rank, factor) => {
                 self.unsupported(site, "of one channel and a constant for several", &[input])
             }
-            [] => self.pointwise(site, &input, false),
-            [_] if per_channel && !inverse && self.entry(constant).dtype.is_float() => {
-                let form = self.forms[value].clone();
-                self.follow(site, Kind::Scale { factor: self.tensor(constant) }, value, form)
+            ([], _) if form.double_gelu => self.pointwise(site, &input, false),
+            ([], _) if self.entry(constant).dtype.is_float() => self.follow(site, kind(self), value, form),
+            ([_], Some(_)) if per_channel && self.entry(constant).dtype.is_float() => {
+                self.follow(site, kind(self), value, form)
             }
-            _ if self.forms[value].image => self.pointwise(site, &input, false),
-            [_] if per_channel => self.unsupported(site, "by a constant for each channel", &[input]),
+            _ if form.image => self.pointwise(site, &input, false),
+            ([], _) => self.unsupported(site, "by a whole number in the file", &[input]),
             _ => self.unsupported(site, "by a factor for each pixel", &[input]),
         }
     }

@@ -97,10 +97,20 @@ fn operators_do_to_channels_what_they_should() {
     for (nodes, tensors, expected) in [
         // A SiLU, and a GELU in its parts.
         (&["Sigmoid x -> s", "Mul x s -> out"][..], vec![], &["[1]"][..]),
-        (&["Div x c -> a", "Erf a -> b", "Add b c -> d", "Mul d x -> out"], vec![floats("c", &[])], &["[1]"]),
+        (
+            &["Div x c -> a", "Erf a -> b", "Add b c -> d", "Mul d x -> e", "Mul e c -> f", "Mul f c -> out"],
+            vec![floats("c", &[])],
+            &["Scale c [1]", "[2]"],
+        ),
+        (
+            &["Mul x c -> a", "Sigmoid a -> s", "Mul a s -> b", "Mul b c -> out"],
+            vec![floats("c", &[])],
+            &["Scale c [1]", "Scale c [2]", "[3]"],
+        ),
         // Constants: for each channel, for all, and biases.
         (&["Mul g x -> out"], vec![floats("g", &[4, 1, 1])], &["Scale g [1]", "[2]"]),
-        (&["Mul x g -> out"], vec![floats("g", &[1, 1, 1, 1])], &["[1]"]),
+        (&["Mul x g -> out"], vec![floats("g", &[1, 1, 1, 1])], &["Scale g [1]", "[2]"]),
+        (&["Div x g -> out"], vec![floats("g", &[4, 1, 1])], &["Scale 1/g [1]", "[2]"]),
         (&["Add x g -> a", "Sub a g -> out"], vec![floats("g", &[4, 1, 1])], &["[1]"]),
         (&["Add x x -> out"], vec![], &["Add [1, 1]", "[2]"]),
         (
@@ -177,7 +187,6 @@ fn operators_do_to_channels_what_they_should() {
 fn what_no_graph_can_be_drawn_through_is_named() {
     for (nodes, tensors, expected) in [
         (&["Conv x v -> y", "Mul x y -> out"][..], vec![floats("v", &[4, 4, 1, 1])], "Mul of two values"),
-        (&["Div x g -> out"], vec![floats("g", &[4, 1, 1])], "Div by a constant for each channel"),
         (&["Softmax x -> y axis=1", "Conv y v -> out"], vec![floats("v", &[4, 4, 1, 1])], "operation Softmax,"),
         (
             &["Conv x v -> y", "Mul y g -> out"],

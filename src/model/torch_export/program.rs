@@ -54,7 +54,7 @@ struct Signature {
 pub(super) fn follow(place: &str, program: &Program, entries: &[TensorEntry]) -> Result<Dataflow, InputError> {
     let GraphModule { graph, signature } = &program.graph_module;
     let fault = |place: String, problem: String| InputError::new(place, problem, "export the network again");
-    let mut importer = Importer { names: HashMap::new(), draft: Draft::new(entries), graph };
+    let mut importer = Importer { names: HashMap::new(), shown: HashMap::new(), draft: Draft::new(entries), graph };
     let numbers: HashMap<&str, usize> = entries.iter().map(|entry| entry.name.as_str()).zip(0..).collect();
     for spec in &signature.input_specs {
         importer.place(spec, entries, &numbers).map_err(|problem| fault(place.into(), problem))?;
@@ -94,8 +94,19 @@ enum Problem {
     Quantised,
 }
 
+/// What a tensor shows.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    /// The tensor that is changed with it.
+    root: &'a str,
+    /// All of that, in the same shape.
+    whole: bool,
+}
+
 struct Importer<'a> {
     names: HashMap<&'a str, Operand>,
+    /// Those that show another.
+    shown: HashMap<&'a str, Shown<'a>>,
     draft: Draft<'a>,
     graph: &'a Graph,
 }
@@ -144,6 +155,8 @@ impl<'a> Importer<'a> {
         let site = Site { name, operation: operator.unwrap_or(&node.target) };
         let call = Call { site, operator: operator.unwrap_or_default(), arguments };
         let operands = call.operands();
+        let base = operator.map(aten::base);
+        let shown = node.inputs.first().and_then(|input| input.arg["as_tensor"]["name"].as_str());
         let mut given = match operator {
             Some(_) => aten::apply(&mut self.draft, &call).map_err(|Fault::Quantised| Problem::Quantised)?,
             None if node.target.contains("quantize") => return Err(Problem::Quantised),
@@ -154,12 +167,15 @@ impl<'a> Importer<'a> {
             let other = Site { name, ..site };
             given.push(self.draft.unsupported(other, "in what it gives besides", &operands));
         }
-        // What writes on its first operand leaves that changed for those who read it later.
-        let written = node.inputs.first().and_then(|input| input.arg["as_tensor"]["name"].as_str());
-        if let (Some(operator), Some(written), Some(result)) = (operator, written, given.first())
-            && aten::base(operator) != operator
-        {
-            self.names.insert(written, result.clone());
+        if let (Some(operator), Some(base), Some(shown)) = (operator, base, shown) {
+            // Dropout gives its input itself in inference.
+            let same = aten::is_identity(operator) || operator == "dropout";
+            if base != operator {
+                self.write(shown, given.first().cloned().unwrap_or(Operand::Computed(None)), site);
+                outputs.iter().take(1).for_each(|name| self.show(name, shown, true));
+            } else if same || aten::is_view(base) {
+                outputs.iter().for_each(|name| self.show(name, shown, same));
+            }
         }
         for (name, operand) in outputs.iter().zip(given) {
             if let Some(told) = self.extents(name) {
@@ -170,6 +186,39 @@ impl<'a> Importer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Notes that `name` shows `of`: itself, or a part or another shape of it.
+    fn show(&mut self, name: &'a str, of: &'a str, same: bool) {
+        let Shown { root, whole } = self.shown(of);
+        self.shown.insert(name, Shown { root, whole: whole && same });
+    }
+
+    fn shown(&self, name: &'a str) -> Shown<'a> {
+        self.shown.get(name).copied().unwrap_or(Shown { root: name, whole: true })
+    }
+
+    /// What writes on an operand leaves that changed for those who read it later, and all that show the same.
+    fn write(&mut self, target: &'a str, result: Operand, site: Site) {
+        let Shown { root, whole } = self.shown(target);
+        let showing = self.shown.iter().filter(|(_, shown)| shown.root == root);
+        let mut all: Vec<(&str, bool)> = showing.map(|(&name, shown)| (name, shown.whole)).collect();
+        all.extend([(root, true), (target, whole)]);
+        all.sort_unstable();
+        all.dedup();
+        let operation = format!("{} of a part", site.operation);
+        let before = self.names.get(target).cloned().unwrap_or(Operand::Computed(None));
+        for (name, of_whole) in all {
+            if name == target || whole && of_whole {
+                self.names.insert(name, result.clone());
+            } else if let Some(operand) = self.names.get(name).cloned()
+                && !self.draft.are_disjoint(&before, &operand)
+            {
+                let part = Site { operation: &operation, ..site };
+                let changed = self.draft.unsupported(part, "", &[operand]);
+                self.names.insert(name, changed);
+            }
+        }
     }
 
     fn argument(&self, json: &Json) -> Result<Argument, Problem> {

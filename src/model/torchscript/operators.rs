@@ -1,58 +1,10 @@
 //! Operators on tensors: what they do with channels is said by [`aten`], what they change or show a part of, here.
 
-use super::interpreter::{Machine, Stop};
+use super::interpreter::{Frame, Machine, Stop};
 use super::value::{Arguments, Tensor, Value};
 use crate::InputError;
 use crate::model::aten::{self, Argument, Call, Fault};
 use crate::model::draft::{Operand, Site, data};
-
-/// Operators that give the tensor itself, or one of the same elements in another type or place.
-fn is_identity(name: &str) -> bool {
-    matches!(
-        name,
-        "contiguous"
-            | "detach"
-            | "to"
-            | "type_as"
-            | "float"
-            | "double"
-            | "half"
-            | "bfloat16"
-            | "alias"
-            | "requires_grad_"
-            | "cuda"
-            | "cpu"
-            | "to_dense"
-            | "to_mkldnn"
-            | "pin_memory"
-            | "NumToTensor"
-            | "lift_fresh"
-    )
-}
-
-/// Operators that show a part of a tensor, or another shape of it: what is written into that changes the tensor, too.
-fn is_view(base: &str) -> bool {
-    matches!(
-        base,
-        "slice"
-            | "narrow"
-            | "select"
-            | "view"
-            | "reshape"
-            | "_unsafe_view"
-            | "flatten"
-            | "squeeze"
-            | "unsqueeze"
-            | "permute"
-            | "transpose"
-            | "swapaxes"
-            | "t"
-            | "numpy_T"
-            | "mT"
-            | "expand"
-            | "expand_as"
-    ) || aten::gives_list(base)
-}
 
 /// Number of results, of which the first alone depends on the channels one by one.
 fn results(base: &str) -> usize {
@@ -90,7 +42,7 @@ impl Machine<'_> {
             return Ok(value);
         }
         let first = arguments.positional.first();
-        if let (Some(Value::Tensor(_)), true) = (first, is_identity(name)) {
+        if let (Some(Value::Tensor(_)), true) = (first, aten::is_identity(name)) {
             return Ok(arguments.positional[0].clone());
         }
         let base = aten::base(name);
@@ -119,7 +71,8 @@ impl Machine<'_> {
                 (_, result) => Ok(self.values.tensor(result.unwrap_or(Operand::Computed(None)), None)),
             };
         }
-        let viewed = tensors.first().copied().filter(|_| is_view(base));
+        let root = |at: usize| self.values.tensors[at].base.unwrap_or(at);
+        let viewed = tensors.first().copied().filter(|_| aten::is_view(base)).map(root);
         let mut values: Vec<Value> = given.into_iter().map(|operand| self.values.tensor(operand, viewed)).collect();
         Ok(match results(base) {
             _ if aten::gives_list(base) => match &values[..] {
@@ -144,10 +97,6 @@ impl Machine<'_> {
         for (name, value) in &arguments.named {
             call.arguments.push((&**name, self.argument(value)?));
         }
-        if let (true, Some((_, training))) = (base.contains("batch_norm"), call.arguments.get_mut(5)) {
-            // As `training` of a module is taken to be.
-            *training = Argument::Bool(false);
-        }
         aten::apply(&mut self.draft, &call).map_err(|Fault::Quantised| {
             let problem = format!("calls {whole}: the network is quantised");
             Stop::Fault(InputError::new(self.place(), problem, "save the network before quantising it"))
@@ -160,15 +109,20 @@ impl Machine<'_> {
         if data(&self.values.tensors[target].operand).is_none() && data(&result).is_some() {
             return Err(self.fault(format!("changes a constant by {whole}")));
         }
+        let Tensor { operand: before, base } = self.values.tensors[target].clone();
         self.values.tensors[target].operand = result;
-        let mut above = self.values.tensors[target].base;
-        while let Some(at) = above {
-            self.spend(1)?;
-            let Tensor { operand, base } = self.values.tensors[at].clone();
-            let (name, operation) = (self.here(), format!("{whole} of a part"));
+        // What shows a part of the same tensor, or another shape, is changed too.
+        let root = base.unwrap_or(target);
+        self.spend(self.values.tensors.len() - root)?;
+        for at in root..self.values.tensors.len() {
+            let Tensor { operand, base } = &self.values.tensors[at];
+            let shows = at == root || *base == Some(root);
+            if at == target || !shows || data(operand).is_none() || self.draft.are_disjoint(&before, operand) {
+                continue;
+            }
+            let (name, operation, operand) = (self.here(), format!("{whole} of a part"), [operand.clone()]);
             let site = Site { name: &name, operation: &operation };
-            self.values.tensors[at].operand = self.draft.unsupported(site, "", &[operand]);
-            above = base;
+            self.values.tensors[at].operand = self.draft.unsupported(site, "", &operand);
         }
         Ok(Value::Tensor(target))
     }
@@ -244,11 +198,10 @@ impl Machine<'_> {
         }
     }
 
-    /// The module whose code is being followed, as the name of an operation.
+    /// The module whose code is being followed, with the line, as the name of an operation.
     pub fn here(&self) -> String {
-        match self.frames.last() {
-            Some(frame) if !frame.module.is_empty() => frame.module.to_string(),
-            _ => "forward".into(),
-        }
+        let Some(Frame { module, source, line }) = self.frames.last() else { return "forward".into() };
+        let module = if module.is_empty() { "forward" } else { module };
+        format!("{module} ({} line {line})", source.member)
     }
 }

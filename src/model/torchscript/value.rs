@@ -34,7 +34,7 @@ pub(super) enum Value {
 pub(super) struct Tensor {
     /// What it is as of now.
     pub operand: Operand,
-    /// The tensor that it shows a part or another shape of, and that changes with it.
+    /// The tensor, itself no part of another, that it shows a part or another shape of, and that changes with it.
     pub base: Option<usize>,
 }
 
