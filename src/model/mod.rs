@@ -143,7 +143,12 @@ impl TensorFile {
             return Err(unrecognised(path, &start));
         };
         if entries.is_empty() {
-            return Err(InputError::new(path.display(), "holds no tensors", "save at least one weight matrix"));
+            let has_program = matches!(&content, Content::Zip(archive) if archive.members().iter().any(|member| member.name.ends_with(".py")));
+            let remedy = match has_program {
+                true => "save the network before torch.jit.optimize_for_inference, or export it to ONNX",
+                false => "save at least one weight matrix",
+            };
+            return Err(InputError::new(path.display(), "holds no tensors", remedy));
         }
         let mut names = HashSet::new();
         if let Some(twice) = entries.iter().find(|entry| !names.insert(&entry.name)) {
