@@ -1,106 +1,20 @@
 //! What each operator of PyTorch (ATen) does with channels.
 
+mod call;
+mod names;
+
+pub(super) use call::{Argument, Call};
+pub(super) use names::{base, gives_list, is_identity, is_view, makes};
+
 use crate::dataflow::Layout;
-use crate::model::draft::{Draft, Extents, Operand, Site, data};
+use crate::model::draft::{Draft, Extents, Operand, data};
 use crate::model::dtype::Dtype;
-
-/// An argument of a call.
-#[derive(Debug, Clone)]
-pub(super) enum Argument {
-    /// `None`.
-    Absent,
-    /// A tensor.
-    Operand(Operand),
-    /// A list of tensors.
-    Operands(Vec<Operand>),
-    /// A whole number, or one that the program computes.
-    Int(Option<i64>),
-    /// A list of these.
-    Ints(Vec<Option<i64>>),
-    /// A number.
-    Float(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A word.
-    Text(String),
-    /// A type, a device, …
-    Other,
-}
-
-/// A call of an operator.
-pub(super) struct Call<'a> {
-    /// Where it stands.
-    pub site: Site<'a>,
-    /// The operator's name without namespace and overload, as `conv2d` or `add_`.
-    pub operator: &'a str,
-    /// With the names of the schema; those by position have an empty name.
-    pub arguments: Vec<(&'a str, Argument)>,
-}
+use names::{is_pointwise, is_pooling, rearranges};
 
 /// Why an operator cannot be followed, other than that no graph can be drawn through it.
 pub(super) enum Fault {
     /// The network is quantised.
     Quantised,
-}
-
-impl Call<'_> {
-    fn get(&self, position: usize, name: &str) -> Option<&Argument> {
-        let named = self.arguments.iter().find(|(given, _)| *given == name);
-        let placed = || self.arguments.get(position).filter(|(given, _)| given.is_empty());
-        named.or_else(placed).map(|(_, argument)| argument)
-    }
-
-    fn operand(&self, position: usize, name: &str) -> Option<&Operand> {
-        match self.get(position, name) {
-            Some(Argument::Operand(operand)) => Some(operand),
-            _ => None,
-        }
-    }
-
-    /// A whole number; `None` where it is not known. `default` where it is not given.
-    fn int(&self, position: usize, name: &str, default: i64) -> Option<i64> {
-        match self.get(position, name) {
-            Some(Argument::Int(value)) => *value,
-            Some(Argument::Ints(values)) if values.len() == 1 => values[0],
-            Some(Argument::Absent) | None => Some(default),
-            Some(_) => None,
-        }
-    }
-
-    fn ints(&self, position: usize, name: &str) -> Option<Vec<Option<i64>>> {
-        match self.get(position, name) {
-            Some(Argument::Ints(values)) => Some(values.clone()),
-            Some(Argument::Int(value)) => Some(vec![*value]),
-            _ => None,
-        }
-    }
-
-    /// Whole numbers that are all known.
-    fn known(&self, position: usize, name: &str) -> Option<Vec<i64>> {
-        self.ints(position, name)?.into_iter().collect()
-    }
-
-    fn bool(&self, position: usize, name: &str) -> bool {
-        matches!(self.get(position, name), Some(Argument::Bool(true) | Argument::Int(Some(1))))
-    }
-
-    fn float(&self, position: usize, name: &str, default: f64) -> f64 {
-        match self.get(position, name) {
-            Some(Argument::Float(value)) => *value,
-            Some(Argument::Int(Some(value))) => *value as f64,
-            _ => default,
-        }
-    }
-
-    /// Every tensor that the call takes.
-    pub fn operands(&self) -> Vec<Operand> {
-        let tensors = self.arguments.iter().flat_map(|(_, argument)| match argument {
-            Argument::Operand(operand) => std::slice::from_ref(operand),
-            Argument::Operands(operands) => operands.as_slice(),
-            _ => &[],
-        });
-        tensors.cloned().collect()
-    }
 }
 
 /// Does a call; what it gives, one after the other: of a list all its elements, else the first result alone.
@@ -251,14 +165,6 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
     Ok(vec![single])
 }
 
-/// Without the `_` of operators that write on their first operand.
-pub(super) fn base(operator: &str) -> &str {
-    match operator.strip_suffix('_') {
-        Some(base) if !base.ends_with('_') && !base.is_empty() => base,
-        _ => operator,
-    }
-}
-
 fn batch_norm(draft: &mut Draft, call: &Call, first: &Operand, training: bool, epsilon: usize) -> Operand {
     match call.operand(4, "running_var") {
         Some(variance) if !training => {
@@ -384,75 +290,6 @@ fn pad(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Operand {
     draft.pad(call.site, first, &pairs, constant && call.float(position, "value", 0.0) == 0.0)
 }
 
-/// Operators that give the tensor itself, or one of the same elements in another type or place.
-pub(super) fn is_identity(name: &str) -> bool {
-    matches!(
-        name,
-        "contiguous"
-            | "detach"
-            | "to"
-            | "type_as"
-            | "float"
-            | "double"
-            | "half"
-            | "bfloat16"
-            | "alias"
-            | "requires_grad_"
-            | "cuda"
-            | "cpu"
-            | "to_dense"
-            | "to_mkldnn"
-            | "pin_memory"
-            | "NumToTensor"
-            | "lift_fresh"
-    )
-}
-
-/// Operators that may show a part of a tensor, or another shape of it: what is written into that changes the tensor, too.
-pub(super) fn is_view(base: &str) -> bool {
-    let names = [
-        "slice",
-        "narrow",
-        "select",
-        "view",
-        "reshape",
-        "_unsafe_view",
-        "flatten",
-        "unflatten",
-        "squeeze",
-        "unsqueeze",
-        "permute",
-        "transpose",
-        "swapaxes",
-        "swapdims",
-        "movedim",
-        "moveaxis",
-        "t",
-        "numpy_T",
-        "mT",
-        "expand",
-        "expand_as",
-        "view_as",
-        "reshape_as",
-        "diagonal",
-        "unfold",
-        "as_strided",
-        "unbind",
-    ];
-    names.contains(&base) || gives_list(base)
-}
-
-/// Whether it gives a list of tensors.
-pub(super) fn gives_list(base: &str) -> bool {
-    matches!(base, "split" | "split_with_sizes" | "chunk" | "tensor_split" | "unsafe_chunk" | "unsafe_split")
-}
-
-/// Whether it makes a tensor out of numbers.
-pub(super) fn makes(base: &str) -> bool {
-    let starts = ["zeros", "ones", "full", "empty", "rand", "new_", "arange", "linspace", "eye"];
-    starts.iter().any(|start| base.starts_with(start)) || matches!(base, "tensor" | "scalar_tensor")
-}
-
 /// Axes of what is made out of numbers, where they are known; `None` of other operators.
 fn made(draft: &Draft, call: &Call, base: &str, first: Option<&Operand>) -> Option<Option<Extents>> {
     if !makes(base) {
@@ -472,64 +309,11 @@ fn made(draft: &Draft, call: &Call, base: &str, first: Option<&Operand>) -> Opti
     })
 }
 
-/// Of a constant, these give the same tensor.
-fn rearranges(base: &str) -> bool {
-    matches!(
-        base,
-        "view"
-            | "reshape"
-            | "squeeze"
-            | "unsqueeze"
-            | "permute"
-            | "t"
-            | "numpy_T"
-            | "mT"
-            | "transpose"
-            | "to"
-            | "_to_copy"
-            | "clone"
-            | "contiguous"
-            | "detach"
-            | "alias"
-            | "type_as"
-            | "lift_fresh_copy"
-            | "float"
-    )
-}
-
-/// On each channel by itself, to another number of pixels.
-fn is_pooling(base: &str) -> bool {
-    let starts = [
-        "max_pool",
-        "avg_pool",
-        "adaptive_avg_pool",
-        "_adaptive_avg_pool",
-        "adaptive_max_pool",
-        "fractional_max_pool",
-        "upsample_",
-        "_upsample_",
-        "reflection_pad",
-        "replication_pad",
-        "grid_sampler",
-    ];
-    starts.iter().any(|start| base.starts_with(start))
-}
-
-#[rustfmt::skip]
-fn is_pointwise(base: &str) -> bool {
-    matches!(
-        base,
-        "relu" | "relu6" | "leaky_relu" | "prelu" | "_prelu_kernel" | "rrelu" | "elu" | "selu" | "celu" | "hardtanh" | "clamp" | "clamp_min" | "clamp_max" | "clip" | "threshold"
-        | "sigmoid" | "hardsigmoid" | "hardswish" | "silu" | "mish" | "gelu" | "softplus" | "softsign"
-        | "tanh" | "erf" | "exp" | "expm1" | "log" | "log1p" | "log2" | "log10" | "logit" | "log_sigmoid" | "sqrt" | "rsqrt" | "reciprocal" | "abs" | "neg" | "sign" | "floor" | "ceil" | "round" | "trunc" | "frac" | "sin" | "cos" | "nan_to_num"
-        | "softshrink" | "hardshrink" | "tanhshrink" | "square" | "dropout" | "dropout1d" | "dropout2d" | "dropout3d" | "feature_dropout" | "alpha_dropout" | "feature_alpha_dropout" | "native_dropout" | "fake_quantize_per_tensor_affine"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dataflow::Kind;
+    use crate::model::draft::Site;
 
     /// What becomes of an image of 8 channels and 8 × 8 pixels.
     fn applied(operator: &str, arguments: Vec<(&str, Argument)>) -> Kind {
