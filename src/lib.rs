@@ -30,6 +30,7 @@
 //! | what does an operator of ONNX or PyTorch do with channels? | `model/onnx/operations.rs`, `model/aten.rs`, and what they share, `model/draft` |
 //! | how is a TorchScript network followed without running it? | `model::torchscript` |
 //! | which Laplacian, which shift, which tolerance? | [`spectral::laplacian`], [`spectral::arpack`], [`spectral::eigsh`], [`spectral::davidson`] |
+//! | how are weights laid out for products, and in which precision? | [`spectral::block_matrix`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |

@@ -1,5 +1,7 @@
 //! Connected components.
 
+use super::NeuronGraph;
+
 /// The connected components of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Components {
@@ -10,50 +12,82 @@ pub struct Components {
 }
 
 impl Components {
-    /// Breadth-first search over `nodes` nodes; `neighbours(i)` lists those of node i, and what to add to each of them.
-    ///
-    /// Stops looking at edges once every node is reached, so a dense connected graph costs a few rows.
-    pub fn search<'a>(nodes: usize, neighbours: impl Fn(usize) -> (&'a [u32], usize)) -> Self {
-        const UNSEEN: u32 = u32::MAX;
-        let mut of = vec![UNSEEN; nodes];
-        let mut count = 0;
-        let mut seen = 0;
-        let mut queue = Vec::with_capacity(nodes);
-        for first in 0..nodes {
-            if of[first] != UNSEEN {
-                continue;
-            }
-            queue.clear();
-            queue.push(first as u32);
-            of[first] = count;
-            seen += 1;
-            let mut next = 0;
-            while next < queue.len() && seen < nodes {
-                let (list, offset) = neighbours(queue[next] as usize);
-                for &j in list {
-                    let j = j as usize + offset;
-                    if of[j] == UNSEEN {
-                        of[j] = count;
-                        seen += 1;
-                        queue.push(j as u32);
+    /// Joins the ends of edges until all nodes are together or there are no more edges.
+    pub fn of(graph: &NeuronGraph) -> Self {
+        let mut sets = DisjointSets { parent: (0..graph.nodes() as u32).collect(), count: graph.nodes() };
+        let offsets = graph.offsets();
+        // One edge of each row, and all of the first: enough where blocks are dense.
+        for all in [false, true] {
+            for block in &graph.blocks {
+                let (rows, columns) = (offsets[block.source] as u32, offsets[block.target] as u32);
+                for (i, row) in block.weights.outer_iterator().enumerate() {
+                    if sets.count == 1 {
+                        break;
                     }
+                    let edges = if all || i == 0 { row.indices() } else { &row.indices()[..row.nnz().min(1)] };
+                    edges.iter().for_each(|j| sets.join(rows + i as u32, columns + j));
                 }
-                next += 1;
             }
-            count += 1;
         }
+        let mut number = vec![u32::MAX; graph.nodes()];
+        let mut count = 0;
+        let of = (0..graph.nodes() as u32)
+            .map(|node| {
+                let number = &mut number[sets.root(node) as usize];
+                if *number == u32::MAX {
+                    *number = count;
+                    count += 1;
+                }
+                *number
+            })
+            .collect();
         Self { count: count as usize, of }
+    }
+}
+
+struct DisjointSets {
+    parent: Vec<u32>,
+    count: usize,
+}
+
+impl DisjointSets {
+    fn root(&mut self, mut node: u32) -> u32 {
+        while self.parent[node as usize] != node {
+            let above = self.parent[self.parent[node as usize] as usize];
+            self.parent[node as usize] = above;
+            node = above;
+        }
+        node
+    }
+
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        if a != b {
+            self.parent[a.max(b) as usize] = a.min(b);
+            self.count -= 1;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::mlp_graph;
+    use ndarray::array;
 
     #[test]
     fn counts_and_numbers_by_first_node() {
-        let neighbours: [&[u32]; 6] = [&[3], &[2], &[1], &[0, 5], &[], &[3]];
-        let components = Components::search(6, |i| (neighbours[i], 0));
-        assert_eq!(components, Components { count: 3, of: vec![0, 1, 1, 0, 2, 0] });
+        let first = array![[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 3.0, 0.0]];
+        let second = array![[0.0, 0.0], [0.0, 4.0], [0.0, 0.0]];
+        let graph = mlp_graph(vec![("a".into(), first), ("b".into(), second)]);
+        assert_eq!(Components::of(&graph), Components { count: 4, of: vec![0, 1, 1, 0, 1, 2, 3, 1] });
+    }
+
+    /// A chain that the first pass leaves in pieces.
+    #[test]
+    fn edges_beyond_the_first_of_a_row_count() {
+        let first = array![[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0]];
+        let graph = mlp_graph(vec![("a".into(), first)]);
+        assert_eq!(Components::of(&graph), Components { count: 1, of: vec![0; 6] });
     }
 }

@@ -103,12 +103,20 @@ impl NeuronGraph {
     /// `d_i = Σ_j A_ij`, `(nodes,)`.
     pub fn degrees(&self) -> Vec<f64> {
         let mut degrees = vec![0.0; self.nodes()];
-        self.each_entry(|i, j, weight, mirrored| {
-            degrees[i] += weight;
-            if mirrored {
-                degrees[j] += weight;
+        let offsets = self.offsets();
+        for Block { source, target, weights } in &self.blocks {
+            for (i, row) in weights.outer_iterator().enumerate() {
+                degrees[offsets[*source] + i] += row.data().iter().sum::<f64>();
+                if source == target {
+                    continue;
+                }
+                let columns = &mut degrees[offsets[*target]..][..weights.cols()];
+                match row.nnz() == columns.len() {
+                    true => columns.iter_mut().zip(row.data()).for_each(|(degree, weight)| *degree += weight),
+                    false => row.iter().for_each(|(j, weight)| columns[j] += weight),
+                }
             }
-        });
+        }
         degrees
     }
 
@@ -171,10 +179,10 @@ impl NeuronGraph {
     /// The graph without its zero-degree nodes, and which nodes it kept: `(nodes,)`.
     ///
     /// Only neurons all of whose weights are zero go (paper, footnote 1); small components stay.
-    pub fn without_isolated(&self) -> (Self, Vec<bool>) {
+    pub fn without_isolated(self) -> (Self, Vec<bool>) {
         let kept: Vec<bool> = self.degrees().iter().map(|&d| d > 0.0).collect();
         if kept.iter().all(|&k| k) {
-            return (self.clone(), kept);
+            return (self, kept);
         }
         let offsets = self.offsets();
         // new number of each node within its node set

@@ -101,15 +101,8 @@ pub(super) fn smallest(
 /// Cholesky factor of L_sym − σI = (1 − σ) I − S.
 fn factorise(s: &NormalizedAdjacency) -> Result<Llt<u32, f64>, EigshError> {
     let n = s.nodes();
-    let mut entries = Vec::new();
-    for i in 0..n {
-        entries.push(Triplet::new(i as u32, i as u32, 1.0 - SHIFT));
-        s.each_in_row(i, |j, value| {
-            if j <= i {
-                entries.push(Triplet::new(i as u32, j as u32, -value));
-            }
-        });
-    }
+    let mut entries: Vec<_> = (0..n as u32).map(|i| Triplet::new(i, i, 1.0 - SHIFT)).collect();
+    s.each_in_lower_triangle(|i, j, value| entries.push(Triplet::new(i as u32, j as u32, -value)));
     let factor_error = |reason: String| EigshError::Factor { reason };
     let matrix =
         SparseColMat::<u32, f64>::try_new_from_triplets(n, n, &entries).map_err(|e| factor_error(format!("{e:?}")))?;

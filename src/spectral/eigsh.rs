@@ -1,9 +1,10 @@
 //! The smallest eigenvalues of L_sym and their eigenvectors, by one of several solvers.
 
 use super::arpack;
+use super::block_matrix::BlockMatrix;
 use super::dense::symmetric_eigen;
 use super::lanczos::{self, LanczosParams, SymmetricOperator};
-use super::laplacian::{BLOCK, Form, NormalizedAdjacency, Row, SparseRows};
+use super::laplacian::{BLOCK, Form, NormalizedAdjacency, Row};
 use crate::rng::{Purpose, stream};
 use ndarray::Array2;
 use serde::Serialize;
@@ -42,7 +43,7 @@ pub struct EigshParams {
 impl EigshParams {
     /// Default tolerance and solver.
     pub fn new(k: usize, seed: u64) -> Self {
-        Self { k, solver: Solver::Auto, tolerance: 1e-9, seed }
+        Self { k, solver: Solver::Auto, tolerance: 1e-8, seed }
     }
 }
 
@@ -208,8 +209,8 @@ fn solve(s: &NormalizedAdjacency, rest: usize, params: EigshParams) -> Result<Fo
             return Ok((values, vectors, Solver::Arpack));
         }
         Solver::Auto | Solver::Lanczos => {
-            if let Form::Bipartite { small, large, rows, columns } = &s.form {
-                let half = Half { s, small, large, rows, columns };
+            if let Form::Bipartite { small, large, weights } = &s.form {
+                let half = Half { s, small, large, weights };
                 if let Some(found) = half.solve(rest, params)? {
                     return Ok(found);
                 }
@@ -234,16 +235,17 @@ fn start(params: EigshParams) -> crate::rng::ChaCha8Rng {
 
 /// A basis of 20 vectors for each wanted one, at least 240, needs no restart on any network of the paper's sizes.
 fn lanczos_params(wanted: usize, tolerance: f64) -> LanczosParams {
-    LanczosParams { wanted, tolerance, basis: (20 * wanted).max(240), restarts: 200 }
+    LanczosParams { wanted, tolerance, of_square: false, basis: (20 * wanted).max(240), restarts: 200 }
 }
 
 /// All eigenpairs of S, those after the components' ones.
 fn dense(s: &NormalizedAdjacency, rest: usize) -> Result<Found, EigshError> {
     let n = s.nodes();
     let mut matrix = Array2::<f64>::zeros((n, n));
-    for i in 0..n {
-        s.each_in_row(i, |j, value| matrix[[i, j]] += value);
-    }
+    s.each_in_lower_triangle(|i, j, value| {
+        matrix[[i, j]] = value;
+        matrix[[j, i]] = value;
+    });
     // Moving the components' eigenvalue 1 to −2 leaves the others, so that no null vector is found twice.
     for null in null_vectors(s) {
         let support: Vec<usize> = (0..n).filter(|&i| null[i] != 0.0).collect();
@@ -297,18 +299,18 @@ impl SymmetricOperator for Whole<'_> {
     }
 }
 
-/// B Bᵀ on the smaller side of a bipartite graph.
+/// B Bᵀ on the smaller side of a bipartite graph; B is the part of S that the weights W of A become.
 struct Half<'a> {
     s: &'a NormalizedAdjacency,
     small: &'a [u32],
     large: &'a [u32],
-    rows: &'a SparseRows,
-    columns: &'a SparseRows,
+    weights: &'a BlockMatrix,
 }
 
-/// [`Half`] with room for the product in between.
+/// [`Half`] with room for what is multiplied and the product in between.
 struct HalfOperator<'a> {
     half: &'a Half<'a>,
+    scaled: Vec<Row>,
     middle: Vec<Row>,
 }
 
@@ -322,8 +324,18 @@ impl SymmetricOperator for HalfOperator<'_> {
     }
 
     fn apply(&mut self, x: &[Row], y: &mut [Row]) {
-        self.half.columns.multiply(x, &mut self.middle);
-        self.half.rows.multiply(&self.middle, y);
+        let Half { s, small, large, weights } = *self.half;
+        for ((scaled, x), &node) in self.scaled.iter_mut().zip(x).zip(small) {
+            *scaled = x.map(|x| s.scale[node as usize] * x);
+        }
+        weights.multiply_transposed(&self.scaled, &mut self.middle);
+        for (row, &node) in self.middle.iter_mut().zip(large) {
+            *row = row.map(|x| x / s.degrees[node as usize]);
+        }
+        weights.multiply(&self.middle, y);
+        for (row, &node) in y.iter_mut().zip(small) {
+            *row = row.map(|y| s.scale[node as usize] * y);
+        }
     }
 
     fn project(&self, x: &mut [Row]) {
@@ -346,16 +358,15 @@ impl Half<'_> {
             }
             (self.dense(rest)?, Solver::Dense)
         } else {
-            let mut operator = HalfOperator { half: self, middle: vec![[0.0; BLOCK]; self.large.len()] };
-            // θ² is off by 2θ times what θ is off by, and θ is at most 1 and mostly above 0.01.
-            let lanczos = lanczos_params(rest, 0.01 * params.tolerance);
+            let room = |nodes: &[u32]| vec![[0.0; BLOCK]; nodes.len()];
+            let mut operator = HalfOperator { half: self, scaled: room(self.small), middle: room(self.large) };
+            let lanczos = LanczosParams { of_square: true, ..lanczos_params(rest, params.tolerance) };
             (lanczos::largest(&mut operator, lanczos, &mut start(params))?.vectors, Solver::Lanczos)
         };
         let mut values = Vec::with_capacity(rest);
         let mut whole = Vec::with_capacity(rest);
-        for v in vectors {
-            let mut other: Vec<f64> =
-                (0..self.large.len()).map(|i| self.columns.row(i).map(|(j, b)| b * v[j]).sum()).collect();
+        let others = self.other_sides(&vectors);
+        for (v, mut other) in vectors.into_iter().zip(others) {
             let theta = other.iter().map(|x| x * x).sum::<f64>().sqrt();
             if theta < SMALL_SINGULAR {
                 return Ok(None);
@@ -371,14 +382,28 @@ impl Half<'_> {
         Ok(Some((values, whole, solver)))
     }
 
+    /// Bᵀ v of some vectors v.
+    fn other_sides(&self, vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let scale = |nodes: &[u32], p: usize| self.s.scale[nodes[p] as usize];
+        let mut others = Vec::with_capacity(vectors.len());
+        for chunk in vectors.chunks(BLOCK) {
+            let entry = |p: usize, b: usize| chunk.get(b).map_or(0.0, |v| scale(self.small, p) * v[p]);
+            let x: Vec<Row> = (0..self.small.len()).map(|p| std::array::from_fn(|b| entry(p, b))).collect();
+            let mut y = vec![[0.0; BLOCK]; self.large.len()];
+            self.weights.multiply_transposed(&x, &mut y);
+            let other = |b: usize| y.iter().enumerate().map(|(q, row)| scale(self.large, q) * row[b]).collect();
+            others.extend((0..chunk.len()).map(other));
+        }
+        others
+    }
+
     fn dense(&self, rest: usize) -> Result<Vec<Vec<f64>>, EigshError> {
         let n = self.small.len();
-        let mut gram = Array2::<f64>::zeros((n, n));
-        for i in 0..self.large.len() {
-            for (a, x) in self.columns.row(i) {
-                self.columns.row(i).for_each(|(b, y)| gram[[a, b]] += x * y);
-            }
-        }
+        let mut b = Array2::<f64>::zeros((n, self.large.len()));
+        self.weights.each_entry(|p, q, weight| {
+            b[[p, q]] = weight * self.s.scale[self.small[p] as usize] * self.s.scale[self.large[q] as usize];
+        });
+        let mut gram = b.dot(&b.t());
         let degree = |p: usize| self.s.degrees[self.small[p] as usize];
         let component = |p: usize| self.s.components.of[self.small[p] as usize] as usize;
         let mut volume = vec![0.0; self.s.components.count];
@@ -592,7 +617,7 @@ mod tests {
         let graph = random_net(4, &[300, 300, 10], 0.5);
         let s = NormalizedAdjacency::new(&graph);
         let mut whole = Whole { s: &s };
-        let params = LanczosParams { wanted: 12, tolerance: 1e-12, basis: 32, restarts: 1 };
+        let params = LanczosParams { basis: 32, restarts: 1, ..lanczos_params(12, 1e-12) };
         match lanczos::largest(&mut whole, params, &mut stream(0, Purpose::StartVector, 0, 0)) {
             Err(EigshError::NotConverged { wanted: 12, converged, residual, .. }) => {
                 assert!(converged.len() < 12 && residual.is_some_and(|r| r > 1e-12));

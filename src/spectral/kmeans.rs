@@ -4,6 +4,7 @@ use crate::rng::{ChaCha8Rng, Purpose, stream};
 use ndarray::{ArrayView2, Axis};
 use rand::Rng;
 use serde::Serialize;
+use wide::{CmpGt, CmpLt, CmpNe, f32x8, f64x4};
 
 /// Which implementation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -53,6 +54,8 @@ const TOLERANCE: f64 = 1e-4;
 /// Lloyd's two steps until no label changes, or the centres' shift is below the tolerance, or for 300 iterations.
 /// Empty clusters take the farthest points. Ties go to the lower cluster number and the earlier start.
 ///
+/// Distances to centres are compared in f32, and again in f64 where its rounding might decide.
+///
 /// # Determinism
 ///
 /// Start r of clustering `index` draws from its own stream.
@@ -78,22 +81,68 @@ pub fn kmeans(points: ArrayView2<f64>, params: KMeansParams) -> KMeans {
         .unwrap_or_else(|| unreachable!("there is at least one start"))
 }
 
-/// Points are handled in tiles of this many, two SIMD registers of f64; padding points are all zero.
+/// Points are handled in tiles of this many; padding points are all zero.
 const TILE: usize = 8;
+const TILE_MASK: u32 = (1 << TILE) - 1;
+/// SIMD registers of a tile in f64; in f32 it is one.
+const REGISTERS: usize = TILE / 4;
+/// Tiles that are compared with the centres at a time.
+const PAIR: usize = 2;
 /// Centres are handled in groups of this many, so that a tile's coordinates are loaded once for all of them.
 const GROUP: usize = 4;
 
-type Lanes = [f64; TILE];
+/// One number for each point of a tile.
+type Lanes = [f64x4; REGISTERS];
+
+fn lane(lanes: &Lanes, l: usize) -> f64 {
+    lanes[l / 4].as_array_ref()[l % 4]
+}
+
+fn set_lane(lanes: &mut Lanes, l: usize, value: f64) {
+    lanes[l / 4].as_array_mut()[l % 4] = value;
+}
+
+/// Four coordinates or centres at a time.
+fn fours(row: &[f64]) -> impl Iterator<Item = f64x4> {
+    row.chunks_exact(4).map(|four| f64x4::from([four[0], four[1], four[2], four[3]]))
+}
+
+/// In median lengths.
+const LONG: f32 = 1e4;
 
 /// Centred points, by rows and by tiles.
 struct Points {
     n: usize,
-    dimensions: usize,
-    /// `(n, dimensions)`.
+    /// Of a row: the dimensions, filled up with zeros to whole registers.
+    width: usize,
+    /// `(n, width)`.
     rows: Vec<f64>,
-    /// Coordinate d of the points of tile t at `t * dimensions + d`.
+    /// Coordinate d of the points of tile t at `t * width + d`.
     tiles: Vec<Lanes>,
+    /// The same, divided by the largest, in f32.
+    rough: Vec<f32x8>,
+    /// |x| of the points of each tile, in those units.
+    lengths: Vec<f32x8>,
+    /// A point above this length is not added to running sums, which could not be rid of its rounding.
+    long: f32,
+    /// What `rough` was divided by.
+    unit: f64,
     tolerance: f64,
+}
+
+/// Where one start is.
+struct Iteration {
+    /// `(k, width)`.
+    centres: Vec<f64>,
+    /// Nearest centre of each point.
+    labels: Vec<u32>,
+    /// The same by tiles.
+    rough_labels: Vec<f32x8>,
+    /// Points of each cluster, and the sums of their coordinates, `(k, width)`.
+    counts: Vec<usize>,
+    sums: Vec<f64x4>,
+    /// Whether the sums have to be made anew.
+    stale: bool,
 }
 
 /// k centres, padded to whole groups: coordinate d of centre c at `d * padded + c`.
@@ -101,43 +150,75 @@ struct Centres {
     transposed: Vec<f64>,
     /// `|c|²/2`, infinite in the padding.
     half_norms: Vec<f64>,
+    /// Both in f32 in the units of [`Points::rough`], for each centre in all lanes.
+    rough: Vec<f32x8>,
+    rough_half_norms: Vec<f32x8>,
+    /// Largest |c| in those units.
+    longest: f32,
     padded: usize,
 }
 
 impl Centres {
-    fn new(centres: &[f64], dimensions: usize) -> Self {
-        let padded = (centres.len() / dimensions).next_multiple_of(GROUP);
-        let mut transposed = vec![0.0; dimensions * padded];
+    fn new(centres: &[f64], points: &Points) -> Self {
+        let padded = (centres.len() / points.width).next_multiple_of(GROUP);
+        let mut transposed = vec![0.0; points.width * padded];
         let mut half_norms = vec![f64::INFINITY; padded];
-        for (c, row) in centres.chunks_exact(dimensions).enumerate() {
+        for (c, row) in centres.chunks_exact(points.width).enumerate() {
             half_norms[c] = row.iter().map(|x| x * x).sum::<f64>() / 2.0;
             row.iter().enumerate().for_each(|(d, x)| transposed[d * padded + c] = *x);
         }
-        Self { transposed, half_norms, padded }
+        let rough = |values: &[f64], unit: f64| values.iter().map(|x| f32x8::from((x / unit) as f32)).collect();
+        let unit = points.unit;
+        let longest = half_norms.iter().copied().filter(|x| x.is_finite()).fold(0.0, f64::max);
+        Self {
+            rough: rough(&transposed, unit),
+            rough_half_norms: rough(&half_norms, unit * unit),
+            longest: ((2.0 * longest).sqrt() / unit) as f32,
+            transposed,
+            half_norms,
+            padded,
+        }
     }
 
-    /// For each point of a tile the nearest centre, and `|c|²/2 − x·c` there.
-    fn nearest(&self, tile: &[Lanes]) -> ([u64; TILE], Lanes) {
-        let (mut label, mut least) = ([0u64; TILE], [f64::INFINITY; TILE]);
+    /// For each point x of some tiles the centre c of least `|c|²/2 − x·c` and what the second least is above it, in f32.
+    #[inline(always)]
+    fn nearest_roughly(&self, tiles: [&[f32x8]; PAIR]) -> [(f32x8, f32x8); PAIR] {
+        let infinite = f32x8::from(f32::INFINITY);
+        let (mut label, mut least, mut second) = ([f32x8::ZERO; PAIR], [infinite; PAIR], [infinite; PAIR]);
         for first in (0..self.padded).step_by(GROUP) {
-            let mut score: [Lanes; GROUP] = std::array::from_fn(|c| [self.half_norms[first + c]; TILE]);
-            for (x, row) in tile.iter().zip(self.transposed.chunks_exact(self.padded)) {
+            let mut score: [[f32x8; PAIR]; GROUP] = std::array::from_fn(|c| [self.rough_half_norms[first + c]; PAIR]);
+            for (row, (x, y)) in self.rough.chunks_exact(self.padded).zip(tiles[0].iter().zip(tiles[1])) {
                 let centres = &row[first..first + GROUP];
                 for c in 0..GROUP {
-                    for l in 0..TILE {
-                        score[c][l] -= x[l] * centres[c];
-                    }
+                    score[c] = [x.mul_neg_add(centres[c], score[c][0]), y.mul_neg_add(centres[c], score[c][1])];
                 }
             }
-            for (c, score) in score.iter().enumerate() {
-                for l in 0..TILE {
-                    let closer = score[l] < least[l];
-                    least[l] = if closer { score[l] } else { least[l] };
-                    label[l] = if closer { (first + c) as u64 } else { label[l] };
+            for (c, score) in score.into_iter().enumerate() {
+                let number = f32x8::from((first + c) as f32);
+                for t in 0..PAIR {
+                    let closer = score[t].cmp_lt(least[t]);
+                    second[t] = second[t].fast_min(closer.blend(least[t], score[t]));
+                    least[t] = least[t].fast_min(score[t]);
+                    label[t] = closer.blend(number, label[t]);
                 }
             }
         }
-        (label, least)
+        std::array::from_fn(|t| (label[t], second[t] - least[t]))
+    }
+
+    /// The centre of least `|c|²/2 − x·c`, the first of equal ones.
+    fn nearest(&self, x: &[f64], scores: &mut Vec<f64x4>) -> u32 {
+        scores.clear();
+        scores.extend(fours(&self.half_norms));
+        for (x, centres) in x.iter().zip(self.transposed.chunks_exact(self.padded)) {
+            let x = f64x4::from(*x);
+            scores.iter_mut().zip(fours(centres)).for_each(|(score, c)| *score = x.mul_neg_add(c, *score));
+        }
+        let mut least = (0, f64::INFINITY);
+        for (c, score) in scores.iter().flat_map(|four| four.to_array()).enumerate() {
+            least = if score < least.1 { (c as u32, score) } else { least };
+        }
+        least.0
     }
 }
 
@@ -156,11 +237,11 @@ struct Distances {
 impl Distances {
     /// The point at which the running sum passes `target`.
     fn at(&self, mut target: f64, n: usize) -> usize {
-        let far = |t: usize| self.tiles[t].iter().position(|d| *d > 0.0).map(|l| t * TILE + l);
+        let far = |t: usize| (0..TILE).find(|&l| lane(&self.tiles[t], l) > 0.0).map(|l| t * TILE + l);
         for (t, (tile, sum)) in self.tiles.iter().zip(&self.sums).enumerate() {
             if target < *sum {
-                for (l, distance) in tile.iter().enumerate() {
-                    target -= distance;
+                for l in 0..TILE {
+                    target -= lane(tile, l);
                     if target < 0.0 {
                         return t * TILE + l;
                     }
@@ -174,6 +255,26 @@ impl Distances {
     }
 }
 
+impl Iteration {
+    /// Moves point i into another cluster.
+    fn relabel(&mut self, i: usize, label: u32, points: &Points) {
+        self.stale |= points.lengths[i / TILE].as_array_ref()[i % TILE] > points.long;
+        let old = std::mem::replace(&mut self.labels[i], label);
+        self.rough_labels[i / TILE].as_array_mut()[i % TILE] = label as f32;
+        self.counts[label as usize] += 1;
+        if old != u32::MAX {
+            self.counts[old as usize] -= 1;
+        }
+        if !self.stale {
+            let registers = points.width / 4;
+            for (d, x) in fours(points.row(i)).enumerate() {
+                self.sums[label as usize * registers + d] += x;
+                self.sums[old as usize * registers + d] -= x;
+            }
+        }
+    }
+}
+
 impl Points {
     fn new(points: ArrayView2<f64>) -> Self {
         let (n, dimensions) = points.dim();
@@ -181,83 +282,130 @@ impl Points {
             Some(mean) => &points - &mean,
             None => points.to_owned(),
         };
-        let rows: Vec<f64> = centred.iter().copied().collect();
-        let mut tiles = vec![[0.0; TILE]; n.div_ceil(TILE) * dimensions];
-        for (i, row) in rows.chunks_exact(dimensions).enumerate() {
-            row.iter().enumerate().for_each(|(d, x)| tiles[i / TILE * dimensions + d][i % TILE] = *x);
+        let width = dimensions.next_multiple_of(4);
+        let mut rows = vec![0.0; n * width];
+        for (row, point) in rows.chunks_exact_mut(width).zip(centred.rows()) {
+            row.iter_mut().zip(point).for_each(|(x, value)| *x = *value);
         }
         let spread: f64 = rows.iter().map(|x| x * x).sum();
-        Self { n, dimensions, tolerance: TOLERANCE * spread / rows.len() as f64, rows, tiles }
+        let unit = rows.iter().fold(f64::MIN_POSITIVE, |m: f64, x| m.max(x.abs()));
+        let tile_count = n.div_ceil(TILE).next_multiple_of(PAIR);
+        let mut tiles = vec![[f64x4::ZERO; REGISTERS]; tile_count * width];
+        let mut rough = vec![f32x8::ZERO; tiles.len()];
+        let mut lengths = vec![f32x8::ZERO; tile_count];
+        for (i, row) in rows.chunks_exact(width).enumerate() {
+            let (t, l) = (i / TILE, i % TILE);
+            for (d, x) in row.iter().enumerate() {
+                set_lane(&mut tiles[t * width + d], l, *x);
+                rough[t * width + d].as_array_mut()[l] = (x / unit) as f32;
+            }
+            lengths[t].as_array_mut()[l] = row.iter().map(|x| (x / unit) * (x / unit)).sum::<f64>().sqrt() as f32;
+        }
+        let tolerance = TOLERANCE * spread / (n * dimensions) as f64;
+        let mut sorted: Vec<f32> = lengths.iter().flat_map(|lanes| lanes.to_array()).take(n).collect();
+        let (_, median, _) = sorted.select_nth_unstable_by(n / 2, f32::total_cmp);
+        let long = LONG * *median;
+        Self { n, width, rows, tiles, rough, lengths, long, unit, tolerance }
     }
 
     fn row(&self, i: usize) -> &[f64] {
-        &self.rows[i * self.dimensions..(i + 1) * self.dimensions]
+        &self.rows[i * self.width..(i + 1) * self.width]
     }
 
     /// One start.
     fn start(&self, k: usize, rng: &mut ChaCha8Rng) -> KMeans {
-        let mut centres = self.plus_plus(k, rng);
-        let mut labels = vec![u32::MAX; self.n];
-        let mut means = vec![0.0; centres.len()];
+        let mut now = Iteration {
+            centres: self.plus_plus(k, rng),
+            labels: vec![u32::MAX; self.n],
+            rough_labels: vec![f32x8::from(f32::INFINITY); self.lengths.len()],
+            counts: vec![0; k],
+            sums: vec![f64x4::ZERO; k * self.width / 4],
+            stale: true,
+        };
+        let mut means = vec![0.0; now.centres.len()];
         for _ in 0..ITERATIONS {
-            let prepared = Centres::new(&centres, self.dimensions);
-            if !self.assign(&prepared, &mut labels) {
+            let prepared = Centres::new(&now.centres, self);
+            if !self.assign(&prepared, &mut now) {
                 break;
             }
-            self.means(k, &prepared, &mut labels, &mut means);
-            let shift: f64 = means.iter().zip(&centres).map(|(a, b)| (a - b) * (a - b)).sum();
-            std::mem::swap(&mut centres, &mut means);
+            if now.counts.contains(&0) {
+                self.fill_empty(&prepared, &mut now);
+            }
+            self.means(&mut now, &mut means);
+            let shift = squared_distance(&means, &now.centres);
+            std::mem::swap(&mut now.centres, &mut means);
             if shift <= self.tolerance {
-                self.assign(&Centres::new(&centres, self.dimensions), &mut labels);
+                self.assign(&Centres::new(&now.centres, self), &mut now);
                 break;
             }
         }
-        KMeans { inertia: self.inertia(k, &labels), labels }
+        now.stale = true;
+        self.means(&mut now, &mut means);
+        KMeans { inertia: self.inertia(&means, &now.labels), labels: now.labels }
     }
 
     /// Gives each point its nearest centre; says whether any label changed.
-    fn assign(&self, centres: &Centres, labels: &mut [u32]) -> bool {
+    fn assign(&self, centres: &Centres, now: &mut Iteration) -> bool {
         let mut changed = false;
-        for (labels, tile) in labels.chunks_mut(TILE).zip(self.tiles.chunks_exact(self.dimensions)) {
-            let (nearest, _) = centres.nearest(tile);
-            for (label, nearest) in labels.iter_mut().zip(nearest) {
-                changed |= *label != nearest as u32;
-                *label = nearest as u32;
+        let mut scores = Vec::with_capacity(centres.padded / 4);
+        // Twice what rounding does to a score at most, generously: of x, of c, and of as many sums as there are coordinates.
+        let rounding = 4.0 * (self.width + 4) as f32 * f32::EPSILON * centres.longest;
+        let (per_length, least) = (f32x8::from(rounding), f32x8::from(rounding * centres.longest + f32::MIN_POSITIVE));
+        for (first, tiles) in (0..self.lengths.len()).step_by(PAIR).zip(self.rough.chunks_exact(PAIR * self.width)) {
+            let (upper, lower) = tiles.split_at(self.width);
+            let nearest = centres.nearest_roughly([upper, lower]);
+            // bits: tile by tile, those that f64 has to decide, and those whose label may be another
+            let (mut unsure, mut due) = (0u32, 0u32);
+            for (t, (found, margin)) in nearest.iter().enumerate() {
+                let bound = self.lengths[first + t].mul_add(per_length, least);
+                let unsure_here = !margin.cmp_gt(bound).move_mask() as u32 & TILE_MASK;
+                unsure |= unsure_here << (t * TILE);
+                let differs = found.cmp_ne(now.rough_labels[first + t]).move_mask() as u32;
+                due |= (unsure_here | differs) << (t * TILE);
+            }
+            while due != 0 {
+                let l = due.trailing_zeros() as usize;
+                due &= due - 1;
+                let i = first * TILE + l;
+                if i >= self.n {
+                    break;
+                }
+                let label = match unsure >> l & 1 {
+                    0 => nearest[l / TILE].0.as_array_ref()[l % TILE] as u32,
+                    _ => centres.nearest(self.row(i), &mut scores),
+                };
+                if label != now.labels[i] {
+                    changed = true;
+                    now.relabel(i, label, self);
+                }
             }
         }
         changed
     }
 
-    /// Cluster means, `(k, dimensions)`. Empty clusters take the points farthest from their centres, one each, while
-    /// there are points at a distance.
-    fn means(&self, k: usize, centres: &Centres, labels: &mut [u32], means: &mut [f64]) {
-        let mut counts = vec![0usize; k];
-        labels.iter().for_each(|&label| counts[label as usize] += 1);
-        if counts.contains(&0) {
-            self.fill_empty(centres, labels, &mut counts);
+    /// The mean of the points of each cluster, `(k, width)`; zero of a cluster without points.
+    fn means(&self, now: &mut Iteration, means: &mut [f64]) {
+        let registers = self.width / 4;
+        if std::mem::take(&mut now.stale) {
+            now.sums.fill(f64x4::ZERO);
+            for (row, &label) in self.rows.chunks_exact(self.width).zip(&now.labels) {
+                let sums = &mut now.sums[label as usize * registers..][..registers];
+                sums.iter_mut().zip(fours(row)).for_each(|(sum, x)| *sum += x);
+            }
         }
-        self.mean_by_label(k, labels, means);
-    }
-
-    /// The mean of the points of each label, `(k, dimensions)`; zero of a label without points.
-    fn mean_by_label(&self, k: usize, labels: &[u32], means: &mut [f64]) {
-        let mut counts = vec![0usize; k];
-        means.fill(0.0);
-        for (row, &label) in self.rows.chunks_exact(self.dimensions).zip(labels) {
-            counts[label as usize] += 1;
-            let mean = &mut means[label as usize * self.dimensions..][..self.dimensions];
-            mean.iter_mut().zip(row).for_each(|(m, x)| *m += x);
-        }
-        for (mean, &count) in means.chunks_exact_mut(self.dimensions).zip(&counts) {
-            mean.iter_mut().for_each(|m| *m /= count.max(1) as f64);
+        let sums = now.sums.chunks_exact(registers);
+        for ((&count, sums), mean) in now.counts.iter().zip(sums).zip(means.chunks_exact_mut(self.width)) {
+            let count = f64x4::from(count.max(1) as f64);
+            mean.chunks_exact_mut(4).zip(sums).for_each(|(mean, sum)| mean.copy_from_slice(&(*sum / count).to_array()));
         }
     }
 
-    fn fill_empty(&self, centres: &Centres, labels: &mut [u32], counts: &mut [usize]) {
+    /// Empty clusters take the points farthest from their centres, one each, while there are points at a distance.
+    fn fill_empty(&self, centres: &Centres, now: &mut Iteration) {
         let distances: Vec<f64> = (0..self.n)
             .map(|i| {
                 let centre: Vec<f64> =
-                    centres.transposed.chunks_exact(centres.padded).map(|row| row[labels[i] as usize]).collect();
+                    centres.transposed.chunks_exact(centres.padded).map(|row| row[now.labels[i] as usize]).collect();
                 let distance = squared_distance(self.row(i), &centre);
                 // the mean of equal points may be a rounding error away from them
                 let rounding = 8.0 * f64::EPSILON;
@@ -268,24 +416,20 @@ impl Points {
         let mut order: Vec<usize> = (0..self.n).filter(|&i| distances[i] > 0.0).collect();
         order.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]).then(a.cmp(&b)));
         let mut far = order.into_iter();
-        for c in 0..counts.len() {
-            if counts[c] > 0 {
+        for c in 0..now.counts.len() {
+            if now.counts[c] > 0 {
                 continue;
             }
-            let Some(i) = far.find(|&i| counts[labels[i] as usize] > 1) else { break };
-            counts[labels[i] as usize] -= 1;
-            counts[c] = 1;
-            labels[i] = c as u32;
+            let Some(i) = far.find(|&i| now.counts[now.labels[i] as usize] > 1) else { break };
+            now.relabel(i, c as u32, self);
         }
     }
 
     /// Sum of squared distances to the means of the final labels, summed point by point: a difference of large sums would
     /// drown what tells starts apart where a few points lie far out.
-    fn inertia(&self, k: usize, labels: &[u32]) -> f64 {
-        let mut means = vec![0.0; k * self.dimensions];
-        self.mean_by_label(k, labels, &mut means);
-        let rows = self.rows.chunks_exact(self.dimensions).zip(labels);
-        rows.map(|(row, &label)| squared_distance(row, &means[label as usize * self.dimensions..])).sum()
+    fn inertia(&self, means: &[f64], labels: &[u32]) -> f64 {
+        let rows = self.rows.chunks_exact(self.width).zip(labels);
+        rows.map(|(row, &label)| squared_distance(row, &means[label as usize * self.width..])).sum()
     }
 
     /// Greedy k-means++: each centre is the best of some draws with probability proportional to the squared distance
@@ -294,49 +438,52 @@ impl Points {
         let trials = 2 + (k as f64).ln() as usize;
         let first = rng.gen_range(0..self.n);
         let mut centres = self.row(first).to_vec();
-        let mut nearest = Distances { tiles: vec![[f64::INFINITY; TILE]; self.n.div_ceil(TILE)], ..Default::default() };
-        if let Some(last) = nearest.tiles.last_mut() {
-            (0..TILE).filter(|l| !self.n.is_multiple_of(TILE) && *l >= self.n % TILE).for_each(|l| last[l] = 0.0);
-        }
-        let mut drawn = Distances::default();
-        self.distances_to(first, &nearest, &mut drawn);
-        std::mem::swap(&mut nearest, &mut drawn);
-        let mut best = Distances::default();
+        let mut tiles = vec![[f64x4::from(f64::INFINITY); REGISTERS]; self.lengths.len()];
+        (self.n..tiles.len() * TILE).for_each(|padding| set_lane(&mut tiles[padding / TILE], padding % TILE, 0.0));
+        let mut nearest = Distances { tiles, ..Default::default() };
+        let mut drawn = vec![Distances::default(); trials];
+        self.distances_to(&[first], &nearest, &mut drawn);
+        std::mem::swap(&mut nearest, &mut drawn[0]);
         for _ in 1..k {
-            let mut chosen = None;
-            for _ in 0..trials {
-                let candidate = nearest.at(rng.gen_range(0.0..1.0) * nearest.total, self.n);
-                self.distances_to(candidate, &nearest, &mut drawn);
-                if chosen.is_none() || drawn.total < best.total {
-                    chosen = Some(candidate);
-                    std::mem::swap(&mut best, &mut drawn);
-                }
-            }
-            centres.extend(chosen.map_or(&[][..], |i| self.row(i)));
-            std::mem::swap(&mut nearest, &mut best);
+            let candidates: Vec<usize> =
+                (0..trials).map(|_| nearest.at(rng.gen_range(0.0..1.0) * nearest.total, self.n)).collect();
+            self.distances_to(&candidates, &nearest, &mut drawn);
+            let best = (1..trials).fold(0, |best, t| if drawn[t].total < drawn[best].total { t } else { best });
+            centres.extend(self.row(candidates[best]));
+            std::mem::swap(&mut nearest, &mut drawn[best]);
         }
         centres
     }
 
-    /// The smaller of the squared distances to point `i` and `nearest`, into `out`.
-    fn distances_to(&self, i: usize, nearest: &Distances, out: &mut Distances) {
-        let centre = self.row(i);
-        out.tiles.clear();
-        out.sums.clear();
-        for (tile, nearest) in self.tiles.chunks_exact(self.dimensions).zip(&nearest.tiles) {
-            let mut distance = [0.0; TILE];
-            for (x, c) in tile.iter().zip(centre) {
-                for l in 0..TILE {
-                    distance[l] += (x[l] - c) * (x[l] - c);
+    /// For each of some points `chosen` the smaller of the squared distances to it and `nearest`, into `out`.
+    fn distances_to(&self, chosen: &[usize], nearest: &Distances, out: &mut [Distances]) {
+        for (chosen, out) in chosen.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
+            // the last group is filled up with its first point, for which there is no place in `out`
+            let centres: [&[f64]; GROUP] = std::array::from_fn(|c| self.row(*chosen.get(c).unwrap_or(&chosen[0])));
+            let transposed: Vec<[f64; GROUP]> =
+                (0..self.width).map(|d| std::array::from_fn(|c| centres[c][d])).collect();
+            for out in &mut *out {
+                out.tiles.clear();
+                out.sums.clear();
+            }
+            for (tile, nearest) in self.tiles.chunks_exact(self.width).zip(&nearest.tiles) {
+                let mut distance = [[f64x4::ZERO; REGISTERS]; GROUP];
+                for (x, centres) in tile.iter().zip(&transposed) {
+                    for c in 0..GROUP {
+                        for r in 0..REGISTERS {
+                            let difference = x[r] - f64x4::from(centres[c]);
+                            distance[c][r] = difference.mul_add(difference, distance[c][r]);
+                        }
+                    }
+                }
+                for (out, mut distance) in out.iter_mut().zip(distance) {
+                    (0..REGISTERS).for_each(|r| distance[r] = distance[r].fast_min(nearest[r]));
+                    out.sums.push(distance.iter().map(|lanes| lanes.reduce_add()).sum());
+                    out.tiles.push(distance);
                 }
             }
-            for l in 0..TILE {
-                distance[l] = distance[l].min(nearest[l]);
-            }
-            out.sums.push(distance.iter().sum());
-            out.tiles.push(distance);
+            out.iter_mut().for_each(|out| out.total = out.sums.iter().sum());
         }
-        out.total = out.sums.iter().sum();
     }
 }
 

@@ -17,6 +17,7 @@ use super::laplacian::{BLOCK, Row};
 use crate::rng::ChaCha8Rng;
 use faer::Mat;
 use rand::Rng;
+use wide::f64x4;
 
 /// A symmetric operator on vectors of length `dimension`.
 pub trait SymmetricOperator {
@@ -35,8 +36,10 @@ pub trait SymmetricOperator {
 pub struct LanczosParams {
     /// Number of eigenpairs.
     pub wanted: usize,
-    /// Bound on ‖M v − θ v‖ for unit v.
+    /// Bound on ‖M v − θ v‖ for unit v; with `of_square`, on ‖M v − θ v‖ / √θ.
     pub tolerance: f64,
+    /// Whether M is B Bᵀ for some B of which singular triplets are wanted, whose residual this is but for √2.
+    pub of_square: bool,
     /// Columns of the basis at which it is restarted; at least `2 wanted + 2 BLOCK` are used.
     pub basis: usize,
     /// Restarts before giving up.
@@ -50,7 +53,7 @@ pub struct RitzPairs {
     pub values: Vec<f64>,
     /// Unit vectors, each `(dimension,)`.
     pub vectors: Vec<Vec<f64>>,
-    /// ‖M v − θ v‖ of each.
+    /// Of each, what [`LanczosParams::tolerance`] bounds.
     pub residuals: Vec<f64>,
 }
 
@@ -166,6 +169,10 @@ impl<O: SymmetricOperator> SymmetricOperator for Outside<'_, O> {
     }
 }
 
+/// Of a block's norm, what must be left of each column after the basis was taken out for rounding not to show; else it is
+/// taken out again.
+const ONCE_IS_ENOUGH: f64 = 0.01;
+
 /// One search from one start block, as [`largest`] but for copies.
 fn iterate(
     operator: &mut impl SymmetricOperator,
@@ -185,7 +192,7 @@ fn iterate(
     operator.project(&mut next);
     let scale = largest_norm(&next);
     orthonormalise(operator, &basis, &mut next, scale, rng);
-    let mut check_at = (2 * params.wanted).div_ceil(BLOCK);
+    let mut check_at = (3 * params.wanted).div_ceil(BLOCK);
     let mut last_check: Option<(usize, f64)> = None;
     loop {
         let j = basis.len();
@@ -194,8 +201,10 @@ fn iterate(
         operator.project(&mut product);
         let scale = largest_norm(&product);
         basis.push(next);
-        for _ in 0..2 {
-            for (i, block) in basis.iter().enumerate() {
+        // The last blocks first: they have the most in common with the product, and taking that out last would bring back
+        // what rounding left them of the others.
+        for pass in 0..2 {
+            for (i, block) in basis.iter().enumerate().rev() {
                 let coefficients = inner(block, &product);
                 subtract(&mut product, block, &coefficients);
                 for (a, row) in coefficients.iter().enumerate() {
@@ -203,6 +212,9 @@ fn iterate(
                         projected[(i * BLOCK + a, j * BLOCK + b)] += value;
                     }
                 }
+            }
+            if pass == 0 && smallest_norm(&product) > ONCE_IS_ENOUGH * scale {
+                break;
             }
         }
         let coupling = orthonormalise(operator, &basis, &mut product, scale, rng);
@@ -221,7 +233,11 @@ fn iterate(
                 .sum::<f64>()
                 .sqrt()
         };
-        let residuals: Vec<f64> = (0..params.wanted).map(|i| residual(m - 1 - i)).collect();
+        let scaled = |column: usize| match params.of_square {
+            true => residual(column) / values[column].max(f64::MIN_POSITIVE).sqrt(),
+            false => residual(column),
+        };
+        let residuals: Vec<f64> = (0..params.wanted).map(|i| scaled(m - 1 - i)).collect();
         let worst = residuals.iter().copied().fold(0.0, f64::max);
         let converged = residuals.iter().filter(|&&r| r <= params.tolerance).count();
         if converged == params.wanted || (full && restarts == params.restarts) {
@@ -263,20 +279,23 @@ fn iterate(
             last_check = None;
             check_at = kept + 2;
         } else {
-            check_at = next_check(basis.len(), worst, params.tolerance, last_check);
+            check_at = next_check(basis.len(), (worst, params.tolerance), last_check, n);
             last_check = Some((basis.len(), worst));
         }
     }
 }
 
-/// The basis size at which the residual should be below `tolerance` if it goes on falling as between two checks.
-fn next_check(size: usize, residual: f64, tolerance: f64, last: Option<(usize, f64)>) -> usize {
+/// The basis size at which to look again: part of the way to where the residual would be below `tolerance` if it went on
+/// falling as between two checks, for it falls faster and faster. A larger part of it for vectors of few entries, of which
+/// another block costs less than another look.
+fn next_check(size: usize, (residual, tolerance): (f64, f64), last: Option<(usize, f64)>, entries: usize) -> usize {
     const NEAR: usize = 2;
-    const FAR: usize = 10;
+    const FAR: usize = 20;
+    let part = if entries < 2000 { 0.6 } else { 0.5 };
     let step = match last {
         Some((earlier, before)) if residual < before => {
             let per_block = (before / residual).ln() / (size - earlier) as f64;
-            ((residual / tolerance).ln() / per_block).ceil() as usize
+            (part * (residual / tolerance).ln() / per_block).ceil() as usize
         }
         _ => 6,
     };
@@ -285,31 +304,41 @@ fn next_check(size: usize, residual: f64, tolerance: f64, last: Option<(usize, f
 
 /// `xᵀ y`, `(BLOCK, BLOCK)`.
 pub(super) fn inner(x: &[Row], y: &[Row]) -> [Row; BLOCK] {
-    let mut sum = [[0.0; BLOCK]; BLOCK];
-    for (xi, yi) in x.iter().zip(y) {
-        for a in 0..BLOCK {
-            for b in 0..BLOCK {
-                sum[a][b] += xi[a] * yi[b];
-            }
-        }
+    // two sums, so that an addition need not wait for the one before it
+    let mut sums = [[f64x4::ZERO; BLOCK]; 2];
+    let mut add = |half: usize, x: &Row, y: &Row| {
+        let y = f64x4::from(*y);
+        (0..BLOCK).for_each(|a| sums[half][a] = f64x4::from(x[a]).mul_add(y, sums[half][a]));
+    };
+    let (x_pairs, y_pairs) = (x.chunks_exact(2), y.chunks_exact(2));
+    x_pairs.remainder().iter().zip(y_pairs.remainder()).for_each(|(x, y)| add(0, x, y));
+    for (x, y) in x_pairs.zip(y_pairs) {
+        add(0, &x[0], &y[0]);
+        add(1, &x[1], &y[1]);
     }
-    sum
+    std::array::from_fn(|a| (sums[0][a] + sums[1][a]).to_array())
 }
 
 /// `y -= x c`.
 pub(super) fn subtract(y: &mut [Row], x: &[Row], c: &[Row; BLOCK]) {
-    for (yi, xi) in y.iter_mut().zip(x) {
-        for a in 0..BLOCK {
-            for b in 0..BLOCK {
-                yi[b] -= xi[a] * c[a][b];
-            }
-        }
+    let c = c.map(f64x4::from);
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = (0..BLOCK).fold(f64x4::from(*y), |y, a| f64x4::from(x[a]).mul_neg_add(c[a], y)).to_array();
     }
+}
+
+fn norms(x: &[Row]) -> Row {
+    let squares = x.iter().map(|row| f64x4::from(*row)).fold(f64x4::ZERO, |sum, row| row.mul_add(row, sum));
+    squares.sqrt().to_array()
 }
 
 /// Largest norm of a column.
 pub(super) fn largest_norm(x: &[Row]) -> f64 {
-    (0..BLOCK).map(|b| x.iter().map(|row| row[b] * row[b]).sum::<f64>()).fold(0.0, f64::max).sqrt()
+    norms(x).into_iter().fold(0.0, f64::max)
+}
+
+fn smallest_norm(x: &[Row]) -> f64 {
+    norms(x).into_iter().fold(f64::INFINITY, f64::min)
 }
 
 /// Makes the columns of `x`, from which what they share with the basis and with what the operator leaves out has been

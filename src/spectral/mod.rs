@@ -1,12 +1,13 @@
 //! Spectral clustering of a weighted graph, from its matrix alone: no networks, no tensors.
 //!
 //! ```text
-//! graph ─► laplacian (S = D^-1/2 A D^-1/2) ─► eigsh (lanczos | arpack | dense) ─► embedding ─► kmeans ─► ncut
+//! graph ─► laplacian (S = D^-1/2 A D^-1/2, A in a block_matrix) ─► eigsh (lanczos | arpack | dense) ─► embedding ─► kmeans ─► ncut
 //! ```
 //!
 //! [`clustering::cluster`] is the whole pipeline.
 
 pub mod arpack;
+pub mod block_matrix;
 pub mod clustering;
 pub mod davidson;
 mod dense;

@@ -1,6 +1,6 @@
 //! The normalised cut of a partition, and how balanced its parts are.
 
-use crate::graph::NeuronGraph;
+use crate::graph::{Block, NeuronGraph};
 
 /// A partition's weights, from which everything else follows.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,18 +26,30 @@ impl Partition {
             partition.sizes[label as usize] += 1;
         }
         let mut internal = vec![0.0; k];
-        graph.each_entry(|i, j, weight, mirrored| {
-            let (a, b) = (labels[i] as usize, labels[j] as usize);
-            let times = if mirrored { 2.0 } else { 1.0 };
-            if a == b {
-                internal[a] += times * weight;
-            } else {
-                partition.cuts[a] += weight;
-                if mirrored {
-                    partition.cuts[b] += weight;
+        let offsets = graph.offsets();
+        for Block { source, target, weights } in &graph.blocks {
+            let (rows, columns) = (&labels[offsets[*source]..], &labels[offsets[*target]..]);
+            let times = if source == target { 1.0 } else { 2.0 };
+            for (row, &a) in weights.outer_iterator().zip(rows) {
+                let a = a as usize;
+                // to each part; in two sums, so that an addition need not wait for the one before it
+                let mut joins = vec![[0.0; 2]; k];
+                for (entry, (j, weight)) in row.iter().enumerate() {
+                    joins[columns[j] as usize][entry % 2] += weight;
+                }
+                for (b, joins) in joins.into_iter().enumerate() {
+                    let weight = joins[0] + joins[1];
+                    if a == b {
+                        internal[a] += times * weight;
+                    } else {
+                        partition.cuts[a] += weight;
+                        if source != target {
+                            partition.cuts[b] += weight;
+                        }
+                    }
                 }
             }
-        });
+        }
         for ((volume, internal), cut) in partition.volumes.iter_mut().zip(internal).zip(&partition.cuts) {
             *volume = internal + cut;
         }

@@ -34,9 +34,10 @@ pub fn shuffle(graph: &NeuronGraph, model: NullModel, rng: &mut ChaCha8Rng) -> N
             assert_ne!(block.source, block.target, "a node set joined to itself cannot be shuffled");
             let mut values = block.weights.data().to_vec();
             values.shuffle(rng);
+            let (rows, columns) = block.weights.shape();
             let (indptr, indices) = match model {
-                NullModel::Layer => random_places(block.weights.shape(), values.len(), rng),
-                NullModel::LayerNonzero => {
+                NullModel::Layer if values.len() < rows * columns => random_places((rows, columns), values.len(), rng),
+                NullModel::Layer | NullModel::LayerNonzero => {
                     (block.weights.indptr().raw_storage().to_vec(), block.weights.indices().to_vec())
                 }
             };

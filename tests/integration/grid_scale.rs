@@ -147,8 +147,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 const QUICK: &str = "fixed: {dataset: mnist-sample, hidden: [8], epochs: 1, n_train: 64, batch_size: 32, clusters: 2}
 experiments:
   quick:
-    - {fixed: {shuffles: 1, restarts: 1, pruning_epochs: 0}, grid: {dropout: {linspace: [0, 0.9, 16]}}, seeds: 10}
-    - {fixed: {shuffles: 1, restarts: 1, pruning_epochs: 1}, grid: {dropout: {linspace: [0, 0.9, 4]}}, seeds: 10}
+    - {fixed: {shuffles: 10, restarts: 1, pruning_epochs: 0}, grid: {dropout: {linspace: [0, 0.9, 16]}}, seeds: 10}
+    - {fixed: {shuffles: 10, restarts: 1, pruning_epochs: 1}, grid: {dropout: {linspace: [0, 0.9, 4]}}, seeds: 10}
 ";
 const QUICK_RUNS: usize = 200;
 const PROCESSES: usize = 8;
@@ -239,13 +239,18 @@ fn processes_that_are_killed_do_each_run_once() {
 
     // Begun or done more than once was a run only if its process was killed, at most one run at each kill: between the
     // line of the log and the result there is a moment, too.
-    let (mut begun, mut done) = (0, 0);
+    let (mut begun, mut done, mut unsaid) = (0, 0, 0);
     for run in shared.keys() {
         let folder = out.join("quick").join(run);
         let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
         let count = |words: &[&str]| log.lines().filter(|line| words.iter().any(|word| line.contains(word))).count();
         let times = (count(&[" starting", " going on after"]), count(&[" done in "]));
-        assert!(times.0 >= 1 && times.1 >= 1 && log.trim_end().lines().last().unwrap().contains(" done in "), "{log}");
+        if times.1 == 0 {
+            // killed after the result and before the line and the tidying
+            unsaid += 1;
+            continue;
+        }
+        assert!(times.0 >= 1 && log.trim_end().lines().last().unwrap().contains(" done in "), "{log}");
         assert!(times.1 <= times.0, "done more often than begun: {log}");
         begun += times.0 - 1;
         done += times.1 - 1;
@@ -255,7 +260,8 @@ fn processes_that_are_killed_do_each_run_once() {
             .collect();
         assert!(left.is_empty(), "{run} has left {left:?}");
     }
-    assert!(begun <= kills && done <= begun, "{begun} begun and {done} done once more, at {kills} kills");
+    let counts = format!("{begun} begun and {done} done once more, {unsaid} unsaid, at {kills} kills");
+    assert!(begun + unsaid <= kills && done <= begun, "{counts}");
     let stray: Vec<PathBuf> =
         entries(&out).into_iter().filter(|path| path.display().to_string().contains(".ncut-")).collect();
     assert!(stray.is_empty(), "{stray:?}");

@@ -174,7 +174,8 @@ impl EigenvaluePenalty {
     /// `None` if the iteration does not converge, as with weights that are no numbers any more.
     fn by_lanczos(&self, chain: &Chain, start: &Tensor) -> Option<RitzPairs> {
         let mut operator = Gram::new(&chain.gram(self.side, Kind::Double), chain.null_vector(self.side));
-        let params = LanczosParams { wanted: self.count, tolerance: TOLERANCE, basis: 64, restarts: 1000 };
+        let params =
+            LanczosParams { wanted: self.count, tolerance: TOLERANCE, of_square: false, basis: 64, restarts: 1000 };
         let mut rng = stream(0, Purpose::StartVector, 0, 0);
         let pairs = lanczos::largest_from(&mut operator, rows_of(start), params, &mut rng).ok()?;
         for (column, vector) in pairs.vectors.iter().take(BLOCK).enumerate() {
