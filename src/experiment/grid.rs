@@ -52,6 +52,15 @@ pub struct Source {
     pub at: Origin,
 }
 
+impl Condition {
+    /// Those of the varied settings that this condition's own block of the file, or an option, gives; the others have their
+    /// defaults. All where it is not known who gives what.
+    pub fn given(&self) -> impl Iterator<Item = &(String, String)> {
+        let is_given = |name: &str| self.sources.is_empty() || self.sources.iter().any(|s| s.setting == name);
+        self.varied.iter().filter(move |(name, _)| is_given(name))
+    }
+}
+
 impl Run {
     /// A run of `settings` on their own, as a frozen list of jobs has it.
     pub fn new(experiment: &str, settings: Settings, replicate: u64) -> Self {
@@ -72,8 +81,8 @@ impl Run {
 
     /// What the run is called on the screen: its experiment, what that varies, and the replicate.
     pub fn label(&self) -> String {
-        let varied: String = self.condition.varied.iter().map(|(name, value)| format!("{name}={value} ")).collect();
-        format!("{} {varied}r{}", self.experiment, self.replicate)
+        let given: String = self.condition.given().map(|(name, value)| format!("{name}={value} ")).collect();
+        format!("{} {given}r{}", self.experiment, self.replicate)
     }
 }
 

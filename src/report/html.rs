@@ -140,12 +140,8 @@ pub fn measurement(m: &Measurement) -> String {
 
 /// The settings that the experiment varies, or its name.
 fn varied(run: &Run) -> String {
-    match run.condition.varied.is_empty() {
-        true => run.experiment.to_string(),
-        false => {
-            run.condition.varied.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-        }
-    }
+    let given: Vec<String> = run.condition.given().map(|(name, value)| format!("{name}={value}")).collect();
+    if given.is_empty() { run.experiment.to_string() } else { given.join(" ") }
 }
 
 /// A grid's conditions, the tables and pictures of its `report` sections, and the null distributions of its runs.

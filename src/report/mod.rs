@@ -111,6 +111,9 @@ pub struct Condition {
     pub experiment: String,
     /// The settings that the experiment varies.
     pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Those of them that people are shown ([`crate::experiment::grid::Condition::given`]), with their values.
+    #[serde(skip)]
+    pub given: Vec<(String, String)>,
     /// All of them.
     #[serde(skip)]
     pub all_settings: serde_json::Map<String, serde_json::Value>,
@@ -186,6 +189,7 @@ fn condition(group: &[&RunRecord]) -> Condition {
     Condition {
         experiment: run.experiment.to_string(),
         settings,
+        given: run.condition.given().cloned().collect(),
         all_settings: all,
         n: done.len(),
         missing: group.len() - done.len(),

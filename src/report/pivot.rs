@@ -195,6 +195,7 @@ mod tests {
         Condition {
             experiment: "e".into(),
             settings: Map::new(),
+            given: Vec::new(),
             all_settings,
             n: ncuts.len(),
             missing: 3 - ncuts.len(),

@@ -1,7 +1,6 @@
 //! Conditions as tables, for a terminal and in Markdown.
 
 use super::{Condition, Figure, Figures};
-use crate::experiment::grid::readable;
 
 pub(super) const HEADER: [&str; 10] =
     ["condition", "state", "n", "n-cut", "published", "shuffled", "published", "Z", "test acc.", "published"];
@@ -15,9 +14,8 @@ pub(super) struct Row {
 
 /// The settings that vary, as `dropout=0.5`, with the experiment's name before them.
 fn name(condition: &Condition) -> String {
-    let settings: Vec<String> =
-        condition.settings.iter().map(|(name, value)| format!("{name}={}", readable(value))).collect();
-    format!("{} {}", condition.experiment, settings.join(" ")).trim().to_string()
+    let given: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("{} {}", condition.experiment, given.join(" ")).trim().to_string()
 }
 
 /// `10.024 ± 0.017`.

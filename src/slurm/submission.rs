@@ -169,7 +169,7 @@ pub fn freeze(frozen: &Frozen, runs: &[Run], arrays: &[Array], scripts: &[String
         let line = RunLine {
             experiment: run.experiment.to_string(),
             replicate: run.replicate,
-            varied: run.condition.varied.clone(),
+            varied: run.condition.given().cloned().collect(),
             settings: run.settings().clone(),
         };
         lines += &serde_json::to_string(&line).unwrap_or_default();

@@ -112,8 +112,7 @@ fn plot(title: &str, scatter: &Scatter, y: &str, conditions: &[&Condition]) -> O
             (shown(figure.mean) && figure.sd.is_none_or(shown)).then_some((figure.mean, figure.sd))
         };
         let (Some(x), Some(y)) = (value(&scatter.x), value(y)) else { continue };
-        let settings: Vec<String> =
-            condition.settings.iter().map(|(name, value)| format!("{name}={}", readable(value))).collect();
+        let settings: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let line = |coordinate: &Coordinate, (mean, sd): Estimate| {
             let sd = sd.map(|sd| format!(" ± {}", number(sd))).unwrap_or_default();
             format!("{}: {}{sd}", coordinate.name, number(mean))
