@@ -33,6 +33,7 @@
 //! | how are weights laid out for products, and in which precision? | [`spectral::block_matrix`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
+//! | what will a measurement cost, and which way does it take? | [`explain`], [`spectral::cost`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
 //! | which data sets are there, and how are the generated ones made? | [`data`], [`data::generated`] |
 //! | what may be added to a loss, and what does it do to a network? | [`penalty`] |
@@ -84,6 +85,7 @@ pub mod data;
 pub mod dataflow;
 mod error;
 pub mod experiment;
+pub mod explain;
 pub mod graph;
 pub mod lesion;
 pub mod measure;

@@ -3,6 +3,7 @@
 use super::network::{ConventionOption, NetworkOptions, check_prune};
 use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
+use crate::explain::explain;
 use crate::graph::{NeuronGraph, Norm};
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning, read_network};
 use crate::report::html;
@@ -58,6 +59,9 @@ pub(super) struct MeasureOptions {
     /// What the nodes of a convolutional network are; all agree on chains of dense layers
     #[arg(long, value_enum, default_value = "paper")]
     convention: ConventionOption,
+    /// Say first which way is taken, why, and what it is expected to cost
+    #[arg(long)]
+    explain: bool,
     /// Write the result as JSON; - for standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -149,6 +153,12 @@ impl MeasureOptions {
             convention: self.convention.into(),
             norm: layers.unwrap_or_default(),
         };
+        if self.explain && (1..graph.nodes()).contains(&self.clusters) {
+            let (connected, _) = graph.clone().without_isolated();
+            if connected.edges() > 0 {
+                explain(&connected, params, rayon::current_num_threads()).iter().for_each(|line| eprintln!("{line}"));
+            }
+        }
         let bar = progress::shuffles(if layers.is_some() { self.shuffles as usize } else { 0 });
         let result = measure::measure(graph, params, || bar.inc(1));
         bar.finish_and_clear();

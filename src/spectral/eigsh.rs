@@ -200,33 +200,72 @@ fn null_vectors(s: &NormalizedAdjacency) -> Vec<Vec<f64>> {
 
 type Found = (Vec<f64>, Vec<Vec<f64>>, Solver);
 
+/// Which way eigenvectors are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// The solver.
+    pub solver: Solver,
+    /// Rows of the matrix that it is given.
+    pub rows: usize,
+    /// Whether that is B Bᵀ on the smaller side of a graph of two sides, in the place of S.
+    pub halved: bool,
+}
+
+/// The way that [`eigsh`] takes for k eigenvectors; `None` where the graph has k components or more, whose vectors are written
+/// down. It is left for that of the whole matrix if the smaller side turns out to hold too few of them.
+pub fn way(s: &NormalizedAdjacency, k: usize, solver: Solver) -> Option<Way> {
+    let components = s.components.count;
+    let rest = k.checked_sub(components).filter(|rest| *rest > 0)?;
+    let of_whole = whole_way(s, rest, solver);
+    let (Form::Bipartite { small, .. }, Solver::Auto | Solver::Lanczos) = (&s.form, solver) else {
+        return Some(of_whole);
+    };
+    let rows = small.len();
+    let free = rows.saturating_sub(components);
+    let iterates = lanczos::fits(rest, free) && (rows > DENSE || solver == Solver::Lanczos);
+    Some(match iterates {
+        true => Way { solver: Solver::Lanczos, rows, halved: true },
+        false if rest <= free && rows <= DENSE_LIMIT => Way { solver: Solver::Dense, rows, halved: true },
+        false => of_whole,
+    })
+}
+
+fn whole_way(s: &NormalizedAdjacency, rest: usize, solver: Solver) -> Way {
+    let free = s.nodes() - s.components.count;
+    let solver = match solver {
+        Solver::Arpack if arpack::fits(rest, free) => Solver::Arpack,
+        Solver::Lanczos if lanczos::fits(rest, free) => Solver::Lanczos,
+        Solver::Auto if lanczos::fits(rest, free) && s.nodes() > DENSE => Solver::Lanczos,
+        _ => Solver::Dense,
+    };
+    Way { solver, rows: s.nodes(), halved: false }
+}
+
 /// The `rest` smallest eigenvalues outside the null space.
 fn solve(s: &NormalizedAdjacency, rest: usize, params: EigshParams) -> Result<Found, EigshError> {
-    let free = s.nodes() - s.components.count;
-    match params.solver {
-        Solver::Arpack if arpack::fits(rest, free) => {
+    if let (Some(Way { solver, halved: true, .. }), Form::Bipartite { small, large, weights }) =
+        (way(s, params.k, params.solver), &s.form)
+    {
+        let half = Half { s, small, large, weights };
+        if let Some(found) = half.solve(rest, solver, params)? {
+            return Ok(found);
+        }
+    }
+    match whole_way(s, rest, params.solver).solver {
+        Solver::Arpack => {
             let (values, vectors) = arpack::smallest(s, rest, params.seed)?;
-            return Ok((values, vectors, Solver::Arpack));
+            Ok((values, vectors, Solver::Arpack))
         }
-        Solver::Auto | Solver::Lanczos => {
-            if let Form::Bipartite { small, large, weights } = &s.form {
-                let half = Half { s, small, large, weights };
-                if let Some(found) = half.solve(rest, params)? {
-                    return Ok(found);
-                }
-            }
-            if lanczos::fits(rest, free) && (s.nodes() > DENSE || params.solver == Solver::Lanczos) {
-                let mut whole = Whole { s };
-                let pairs = lanczos::largest(&mut whole, lanczos_params(rest, params.tolerance), &mut start(params))?;
-                return Ok((pairs.values.iter().map(|theta| 1.0 - theta).collect(), pairs.vectors, Solver::Lanczos));
-            }
+        Solver::Lanczos => {
+            let mut whole = Whole { s };
+            let pairs = lanczos::largest(&mut whole, lanczos_params(rest, params.tolerance), &mut start(params))?;
+            Ok((pairs.values.iter().map(|theta| 1.0 - theta).collect(), pairs.vectors, Solver::Lanczos))
         }
-        _ => {}
+        _ if s.nodes() > DENSE_LIMIT && params.solver != Solver::Dense => {
+            Err(EigshError::NoRoom { k: params.k, nodes: s.nodes() })
+        }
+        _ => dense(s, rest),
     }
-    if s.nodes() > DENSE_LIMIT && params.solver != Solver::Dense {
-        return Err(EigshError::NoRoom { k: params.k, nodes: s.nodes() });
-    }
-    dense(s, rest)
 }
 
 fn start(params: EigshParams) -> crate::rng::ChaCha8Rng {
@@ -348,20 +387,14 @@ impl SymmetricOperator for HalfOperator<'_> {
 impl Half<'_> {
     /// Singular triplets of B after the components' ones, or `None` if this side does not hold enough of them: then
     /// the whole matrix has to be solved.
-    fn solve(&self, rest: usize, params: EigshParams) -> Result<Option<Found>, EigshError> {
-        let n = self.small.len();
-        let free = n.saturating_sub(self.s.components.count);
-        let few = !lanczos::fits(rest, free);
-        let (vectors, solver): (Vec<Vec<f64>>, Solver) = if few || (n <= DENSE && params.solver == Solver::Auto) {
-            if rest > free || n > DENSE_LIMIT {
-                return Ok(None);
-            }
-            (self.dense(rest)?, Solver::Dense)
+    fn solve(&self, rest: usize, solver: Solver, params: EigshParams) -> Result<Option<Found>, EigshError> {
+        let vectors: Vec<Vec<f64>> = if solver == Solver::Dense {
+            self.dense(rest)?
         } else {
             let room = |nodes: &[u32]| vec![[0.0; BLOCK]; nodes.len()];
             let mut operator = HalfOperator { half: self, scaled: room(self.small), middle: room(self.large) };
             let lanczos = LanczosParams { of_square: true, ..lanczos_params(rest, params.tolerance) };
-            (lanczos::largest(&mut operator, lanczos, &mut start(params))?.vectors, Solver::Lanczos)
+            lanczos::largest(&mut operator, lanczos, &mut start(params))?.vectors
         };
         let mut values = Vec::with_capacity(rest);
         let mut whole = Vec::with_capacity(rest);

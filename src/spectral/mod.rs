@@ -9,6 +9,7 @@
 pub mod arpack;
 pub mod block_matrix;
 pub mod clustering;
+pub mod cost;
 pub mod davidson;
 mod dense;
 pub mod eigsh;
