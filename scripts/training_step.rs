@@ -5,7 +5,7 @@
 
 use ncut::data::{Dataset, Split, Task};
 use ncut::experiment::settings::{Setting, Settings};
-use ncut::train::Trainer;
+use ncut::train::{Trainer, host};
 use serde_json::{Value, json};
 use std::time::Instant;
 use tch::Device;
@@ -35,6 +35,7 @@ fn trainer((_, side, network): &Network, given: &[(&str, Value)]) -> Trainer {
 
 fn main() {
     let threads: i32 = std::env::var("NCUT_BENCH_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    host::prepare();
     tch::set_num_threads(threads);
     let loops = |kind| vec![("loop_penalty", json!(0.01)), ("loop_penalty_kind", json!(kind))];
     let eigenvalues = |solver| vec![("eigen_penalty", json!(0.03)), ("eigen_penalty_solver", json!(solver))];

@@ -6,7 +6,7 @@ use crate::experiment::claim::holder;
 use crate::experiment::grid::{Grid, Run as GridRun, Selection, read};
 use crate::experiment::networks;
 use crate::experiment::predicate::Predicate;
-use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute};
+use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute, execute_training_together};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
 use crate::slurm::history::{History, name};
@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tch::Device;
 
 /// Train and measure the runs of a grid file that are not done yet.
 #[derive(Debug, Args)]
@@ -27,9 +28,15 @@ use std::time::{Duration, Instant};
 pub(super) struct Run {
     #[command(flatten)]
     grid: GridOptions,
-    /// Runs at the same time, each training on one thread [default: as many as threads]
+    /// Runs at the same time [default: as many as threads]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Threads that each run trains on; networks differ between numbers of threads, in their last bits at first
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    threads_per_run: u16,
+    /// Replicates of a condition that are trained in one pass, where they can be [default: 1; on a GPU all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    together: Option<u16>,
     /// Stop everything once so many runs have failed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: Option<u32>,
@@ -118,8 +125,9 @@ impl Run {
         host::prepare();
         let stop = Stop::default();
         signals::listen(&stop)?;
-        let context =
-            Context::new(global.data_dir(), self.grid.out.clone(), device::device(&global.device)?, stop.clone());
+        let device = device::device(&global.device)?;
+        let (data, out) = (global.data_dir(), self.grid.out.clone());
+        let context = Context::new(data, out, device, self.threads_per_run.into(), stop.clone());
         let chosen = self.again.chosen(&runs, &context.out, &History::default())?;
         let again: Vec<&GridRun> =
             runs.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(run, _)| run).collect();
@@ -149,7 +157,9 @@ impl Run {
         }
         let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
         let most = self.max_failures.map_or(usize::MAX, |most| most as usize);
-        let Worked { failures, unfinished } = work(&missing, jobs, Stage::All, most, &context, &progress);
+        let together = self.together.map_or(if context.device == Device::Cpu { 1 } else { usize::MAX }, usize::from);
+        let groups = conditions(&missing, together);
+        let Worked { failures, unfinished } = work(groups, jobs, Stage::All, most, &context, &progress);
         progress.close();
         if failures.len() >= most {
             super::note(&format!("ncut: stopped after {} failures; what is done and begun stays", failures.len()));
@@ -189,20 +199,32 @@ pub(super) struct Worked {
     pub(super) unfinished: usize,
 }
 
-/// Does `runs` on `jobs` threads, each taking the next one; a failure is shown at once and the others go on. Runs that
-/// another process is doing are waited for, and taken over if it dies. Stops when asked to, or after `most` failures.
+/// Runs of one condition that follow each other, up to `most` together.
+fn conditions<'a>(runs: &[&'a GridRun], most: usize) -> Vec<Vec<&'a GridRun>> {
+    let alike = |a: &&GridRun, b: &&GridRun| a.experiment == b.experiment && a.settings() == b.settings();
+    runs.chunk_by(alike).flat_map(|condition| condition.chunks(most)).map(<[_]>::to_vec).collect()
+}
+
+/// Does `groups` of runs on `jobs` threads, each taking the next one; those of a group are trained in one pass as far as they can
+/// be. A failure is shown at once and the others go on. Runs that another process is doing are waited for, and taken over if it
+/// dies. Stops when asked to, or after `most` failures.
 pub(super) fn work(
-    runs: &[&GridRun],
+    groups: Vec<Vec<&GridRun>>,
     jobs: usize,
     stage: Stage,
     most: usize,
     context: &Context,
     progress: &GridProgress,
 ) -> Worked {
-    let waiting: Mutex<VecDeque<(&GridRun, bool)>> = Mutex::new(runs.iter().map(|run| (*run, false)).collect());
+    let waiting: Mutex<VecDeque<(Vec<&GridRun>, bool)>> =
+        Mutex::new(groups.into_iter().map(|group| (group, false)).collect());
     let (failures, stopped) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let take = || waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
-    let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((run, true));
+    let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((vec![run], true));
+    let put_first = |runs: Vec<_>| {
+        let mut waiting = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        runs.into_iter().rev().for_each(|run| waiting.push_front((vec![run], false)));
+    };
     let fail = |run: &GridRun, error: RunError| {
         progress.finished(run, &format!("failed: {error}"));
         let mut failures = failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -215,8 +237,15 @@ pub(super) fn work(
         for _ in 0..jobs {
             scope.spawn(|| {
                 while !context.stop.is_requested()
-                    && let Some((run, asked_before)) = take()
+                    && let Some((group, asked_before)) = take()
                 {
+                    let &[run] = &group[..] else {
+                        // what goes wrong goes wrong again in the run that it is due to
+                        let train = || execute_training_together(&group, context, progress);
+                        let _ = catch_unwind(AssertUnwindSafe(train));
+                        put_first(group);
+                        continue;
+                    };
                     if asked_before {
                         std::thread::sleep(LOOK_AGAIN);
                     }
@@ -249,6 +278,6 @@ pub(super) fn work(
     let waiting = waiting.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     Worked {
         failures: failures.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
-        unfinished: stopped.into_inner() + waiting.len(),
+        unfinished: stopped.into_inner() + waiting.iter().map(|(group, _)| group.len()).sum::<usize>(),
     }
 }

@@ -144,7 +144,7 @@ impl Submit {
             print(&format!("nothing to submit: of {} runs {done} are done, {queued} in the queue\n", runs.len()))?;
             return Ok(ExitCode::from(u8::from(!given_up.is_empty())));
         }
-        let context = Context::new(global.data_dir(), out.clone(), Device::Cpu, Stop::default());
+        let context = Context::new(global.data_dir(), out.clone(), Device::Cpu, 1, Stop::default());
         check(&chosen.iter().collect::<Vec<_>>(), &context, &self.grid.file)?;
         let mut record = freeze(&frozen, &chosen, &arrays, &scripts)?;
         let anew: Vec<&Run> = runs.iter().zip(&anew).filter(|(_, anew)| **anew).map(|(run, _)| run).collect();

@@ -70,12 +70,13 @@ impl Worker {
         let first = (self.first + index * self.pack).min(self.first + self.runs);
         let runs = read_runs(&self.directory, first..(first + self.pack).min(self.first + self.runs))?;
         host::prepare();
-        let context = Context::new(global.data_dir(), out, device::device(&global.device)?, stop.clone());
+        let context = Context::new(global.data_dir(), out, device::device(&global.device)?, 1, stop.clone());
         let all: Vec<_> = runs.iter().collect();
         check(&all, &context, &self.directory)?;
         let progress = GridProgress::new(runs.len(), 0);
         let jobs = global.threads().clamp(1, runs.len().max(1));
-        let Worked { failures, unfinished } = work(&all, jobs, stage, usize::MAX, &context, &progress);
+        let Worked { failures, unfinished } =
+            work(all.into_iter().map(|run| vec![run]).collect(), jobs, stage, usize::MAX, &context, &progress);
         progress.close();
         if unfinished > 0 {
             if stop.is_warned() {

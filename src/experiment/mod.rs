@@ -27,5 +27,6 @@ pub mod status;
 pub mod stop;
 pub mod store;
 pub mod table;
+mod training;
 pub mod types;
 pub mod yaml;

@@ -7,7 +7,8 @@ use super::grid::Run;
 use super::networks;
 use super::settings::Settings;
 use super::stop::Stop;
-use super::store::{RunDirectory, seed};
+use super::store::RunDirectory;
+use super::training::{train, train_together};
 use super::types::Model;
 use crate::data::{self, Dataset, Task};
 use crate::graph::{Convention, GraphLayers};
@@ -16,15 +17,15 @@ use crate::nn::Architecture;
 use crate::nn::clusterable_init::TaggedLayers;
 use crate::penalty::PenaltyLayers;
 use crate::penalty::block_share::Layers;
+use crate::train::EpochRecord;
 use crate::train::augmentation::Augmentation;
-use crate::train::{EpochRecord, Trainer};
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tch::Device;
 
 /// Seconds that a run took, and what else depends on the machine.
@@ -144,6 +145,9 @@ pub struct Context {
     pub out: PathBuf,
     /// Where tensors live.
     pub device: Device,
+    /// On how many threads a run trains, at least 1. Sums are split over them: networks differ between numbers of threads, in
+    /// their last bits at first.
+    pub threads_per_run: usize,
     /// Looked at after each step and each shuffle: state is saved, and the run stops.
     pub stop: Stop,
     datasets: Mutex<HashMap<String, Arc<Dataset>>>,
@@ -151,8 +155,8 @@ pub struct Context {
 
 impl Context {
     /// No data set is read yet.
-    pub fn new(data_dir: PathBuf, out: PathBuf, device: Device, stop: Stop) -> Self {
-        Self { data_dir, out, device, stop, datasets: Mutex::default() }
+    pub fn new(data_dir: PathBuf, out: PathBuf, device: Device, threads_per_run: usize, stop: Stop) -> Self {
+        Self { data_dir, out, device, threads_per_run, stop, datasets: Mutex::default() }
     }
 
     /// Each data set is read once.
@@ -371,6 +375,25 @@ pub fn execute(run: &Run, stage: Stage, context: &Context, observer: &impl Obser
     result
 }
 
+/// Trains `runs`, of one condition, in one pass, as far as they can be; [`execute`] goes on from there. Those that are done, that
+/// another process is doing, or that are not as far as the others, are not touched.
+///
+/// # Errors
+///
+/// [`RunError`]: a run that [`execute`] fails too, or the disk. What was done stays.
+pub fn execute_training_together(runs: &[&Run], context: &Context, observer: &impl Observer) -> Result<(), RunError> {
+    let mut attempts = Vec::new();
+    for run in runs {
+        let directory = RunDirectory::new(&context.out, run);
+        std::fs::create_dir_all(directory.path()).map_err(|e| InputError::io(directory.path(), &e))?;
+        if let Claim::Ours(attempt) = claim(&directory)? {
+            attempts.push((*run, directory, attempt));
+        }
+    }
+    let ours: Vec<(&Run, &RunDirectory)> = attempts.iter().map(|(run, directory, _)| (*run, directory)).collect();
+    train_together(&ours, context, observer)
+}
+
 fn attempted(
     run: &Run,
     stage: Stage,
@@ -423,115 +446,8 @@ fn attempted(
     Ok(Outcome::Done)
 }
 
-/// A run's training, at its end.
-struct Trained {
-    records: Vec<EpochRecord>,
-    /// How many of them are before pruning.
-    unpruned: usize,
-    seconds: f64,
-}
-
-impl Trained {
-    /// What is measured, with the epoch that led there, if one did.
-    fn end_states(&self) -> impl Iterator<Item = (&'static str, Option<&EpochRecord>)> {
-        let unpruned = ("unpruned", self.unpruned.checked_sub(1).and_then(|last| self.records.get(last)));
-        let pruned = self.records.last().filter(|record| record.pruning).map(|record| ("pruned", Some(record)));
-        std::iter::once(unpruned).chain(pruned)
-    }
-}
-
-/// How long training goes on between two checkpoints, however long an epoch is.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-
-/// Trains to the end and leaves the networks and metrics on disk; `None` if it was asked to stop before.
-fn train(
-    run: &Run,
-    context: &Context,
-    directory: &RunDirectory,
-    observer: &impl Observer,
-) -> Result<Option<Trained>, RunError> {
-    let settings = run.settings();
-    let dataset = context.dataset(settings.dataset.as_str())?;
-    let n_train = settings.n_train.map_or(dataset.train.len(), |n| n.get());
-    let fresh = || Trainer::new(settings.train_params(seed(run)), &dataset, n_train, context.device);
-    let (mut trainer, mut records, mut earlier) = (fresh(), Vec::new(), 0.0);
-    if directory.checkpoint().exists() {
-        match trainer.load_checkpoint(&directory.checkpoint()) {
-            Ok(_) if !networks_are_there(directory, &trainer) => {
-                log(directory, "starting again: a network that was saved is gone")?;
-                trainer = fresh();
-            }
-            Ok(checkpoint) => {
-                (records, earlier) = (checkpoint.records, checkpoint.seconds);
-                log(
-                    directory,
-                    &format!("going on after epoch {}, step {}", trainer.epochs_done(), trainer.steps_done()),
-                )?;
-            }
-            Err(error) => {
-                log(directory, &format!("starting again: {error}"))?;
-                trainer = fresh();
-            }
-        }
-    } else if let Some((records, from)) = networks::adopt(&context.out, run, trainer.total_epochs())? {
-        log(directory, &format!("the networks of {from}, which was trained alike"))?;
-        return Ok(Some(Trained { records, unpruned: trainer.unpruned_epochs(), seconds: 0.0 }));
-    } else {
-        log(directory, "starting")?;
-    }
-    if trainer.unpruned_epochs() == 0 && trainer.steps_done() == 0 {
-        trainer.save_network(&directory.network("unpruned"))?;
-    }
-    let (start, mut saved) = (Instant::now(), Instant::now());
-    let seconds = || earlier + start.elapsed().as_secs_f64();
-    observer.training(run, trainer.steps_done(), trainer.total_steps(), trainer.total_epochs());
-    while !trainer.is_finished() {
-        let record = trainer.step();
-        observer.step(run, trainer.steps_done());
-        let epoch_ended = record.is_some();
-        if let Some(record) = record {
-            observer.epoch(run, &record);
-            let epoch = record.epoch;
-            if !record.loss.is_finite() {
-                let problem = format!("training has diverged, the loss is {}", record.loss);
-                let remedy = "lower learning_rate, or the weight of a penalty";
-                return Err(InputError::new(format!("epoch {epoch}"), problem, remedy).into());
-            }
-            log(directory, &format!("epoch {epoch}: {}", serde_json::to_string(&record).unwrap_or_default()))?;
-            records.push(record);
-            let lines: String = records.iter().map(|r| serde_json::to_string(r).unwrap_or_default() + "\n").collect();
-            aside::write(&directory.metrics(), lines.as_bytes())?;
-            if epoch == trainer.unpruned_epochs() {
-                trainer.save_network(&directory.network("unpruned"))?;
-            } else if trainer.is_finished() {
-                trainer.save_network(&directory.network("pruned"))?;
-            }
-        }
-        let stop = context.stop.is_requested() && !trainer.is_finished();
-        if epoch_ended || stop || saved.elapsed() > CHECKPOINT_EVERY {
-            // after the networks, so that whatever a checkpoint says is done is on disk
-            trainer.save_checkpoint(&directory.checkpoint(), &records, seconds())?;
-            saved = Instant::now();
-        }
-        if stop {
-            log(directory, &format!("stopped by signal {} after step {}", signal(context), trainer.steps_done()))?;
-            return Ok(None);
-        }
-    }
-    networks::note(&context.out, run)?;
-    Ok(Some(Trained { records, unpruned: trainer.unpruned_epochs(), seconds: seconds() }))
-}
-
 pub(super) fn signal(context: &Context) -> i32 {
     context.stop.signal().unwrap_or_default()
-}
-
-/// Whether the networks that were saved before this state of training still are.
-fn networks_are_there(directory: &RunDirectory, trainer: &Trainer) -> bool {
-    let (done, unpruned) = (trainer.epochs_done(), trainer.unpruned_epochs());
-    let pruned_is =
-        trainer.total_epochs() == unpruned || !trainer.is_finished() || directory.network("pruned").exists();
-    (done < unpruned || directory.network("unpruned").exists()) && pruned_is
 }
 
 /// Appends a line with the time, in seconds since 1970.

@@ -10,6 +10,11 @@ use tch::{Device, Tensor};
 pub struct DropoutMasks(pub(super) Vec<Tensor>);
 
 impl DropoutMasks {
+    /// The mask of the `number`-th layer that drops.
+    pub(crate) fn at(&self, number: usize) -> &Tensor {
+        &self.0[number]
+    }
+
     /// Drops each unit with probability `rate` (to 2^-16), in `(0, 1)`, times its layer's share of it; `layers` are
     /// [`Architecture::dropouts`](super::Architecture::dropouts).
     ///

@@ -33,18 +33,25 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// `loss` with the decay of `weights` added, a scalar.
+    /// `loss` with the decay of `weights` added: a scalar, or `(networks,)` with that of weights which are stacked along the
+    /// first axis.
     pub fn add_to(&self, mut loss: Tensor, weights: &[Tensor]) -> Tensor {
+        let stacked = loss.dim() == 1;
+        let sum = |terms: Tensor| match stacked {
+            true => terms.flatten(1, -1).sum_dim_intlist(1, false, terms.kind()),
+            false => terms.sum(terms.kind()),
+        };
         if self.l1 > 0.0 {
-            loss = weights.iter().fold(loss, |loss, w| loss + w.abs().sum(w.kind()) * self.l1);
+            loss = weights.iter().fold(loss, |loss, w| loss + sum(w.abs()) * self.l1);
         }
         if self.l2 > 0.0 {
             loss = weights.iter().enumerate().fold(loss, |loss, (layer, w)| {
                 let absolute = layer == 0 && self.l2_convention == L2Convention::Authors;
-                loss + (if absolute { w.abs() } else { w.square() }).sum(w.kind()) * self.l2
+                loss + sum(if absolute { w.abs() } else { w.square() }) * self.l2
             });
         }
         if self.l4 > 0.0 {
+            assert!(!stacked, "the seed's decay is of one network");
             loss = &loss + l4(weights) * self.l4;
         }
         loss

@@ -153,6 +153,15 @@ pub struct PenaltyParams {
     pub soft_modularity: f64,
 }
 
+impl PenaltyParams {
+    /// Whether nothing is added to the loss but L1 and L2 decay.
+    pub fn are_decay(&self) -> bool {
+        let Self { eigenvalues, loops, block_share, block_share_pruning, soft_ncut, soft_modularity, .. } = *self;
+        let others = [self.decay.l4, eigenvalues, loops, block_share, block_share_pruning, soft_ncut, soft_modularity];
+        others.iter().all(|weight| *weight == 0.0)
+    }
+}
+
 /// What is added to the loss, with what it learns and remembers from step to step.
 #[derive(Debug)]
 pub struct Penalties {

@@ -14,6 +14,7 @@ pub mod length;
 mod normalize;
 mod phases;
 pub mod prune;
+mod replicates;
 
 use crate::data::{Dataset, Inputs, Split, Targets};
 use crate::nn::clusterable_init::{ClusterableInit, clusterable_init};
@@ -25,9 +26,10 @@ use adam::Adam;
 use augmentation::Augmentation;
 use learning_rate::LearningRateSchedule;
 use length::Length;
-use phases::Phases;
+use phases::{Phases, Place};
 use prune::{Masks, PruningSchedule};
 use rand::seq::SliceRandom;
+pub use replicates::Replicates;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -188,6 +190,17 @@ struct Epoch {
     right: Tensor,
 }
 
+impl Epoch {
+    fn sums(&self) -> [&Tensor; 2] {
+        [&self.loss_sum, &self.right]
+    }
+
+    /// The same with others in the place of its sums.
+    fn with_sums(self, [loss_sum, right]: [Tensor; 2]) -> Self {
+        Self { batches: self.batches, loss_sum, right }
+    }
+}
+
 impl Trainer {
     /// A fresh network for `dataset`, of whose training split the first `n_train` examples are used.
     ///
@@ -294,9 +307,7 @@ impl Trainer {
             Some(epoch) => epoch,
             None => self.begin_epoch(place.epochs_done),
         };
-        let (step, steps) = self.phases.in_phase(self.steps_done);
-        let factor = self.params.learning_rate_schedule.factor(step, steps, place.pruning);
-        self.adam.learning_rate = self.params.learning_rate * factor;
+        self.adam.learning_rate = self.learning_rate();
         let (loss, right) = self.descend(&epoch.batches[place.step], self.steps_done as u64);
         epoch.loss_sum += loss;
         epoch.right += right;
@@ -305,16 +316,21 @@ impl Trainer {
             self.epoch = Some(epoch);
             return None;
         }
-        let finished = self.is_finished();
-        if let Some(masks) = &mut self.masks {
-            masks.apply(&mut self.network.weights);
-            if finished {
-                masks.finish(&mut self.network.weights, &self.params.pruning);
-            }
-        }
-        let (test_loss, test_accuracy) = self.evaluate(&self.test);
+        self.prune_at_epochs_end();
+        Some(self.record(&place, &epoch, self.evaluate(&self.test)))
+    }
+
+    /// Adam's step size in the next step.
+    fn learning_rate(&self) -> f64 {
+        let (step, steps) = self.phases.in_phase(self.steps_done);
+        let pruning = self.phases.at(self.steps_done).pruning;
+        self.params.learning_rate * self.params.learning_rate_schedule.factor(step, steps, pruning)
+    }
+
+    /// What an epoch at `place` came to, the last step of which is done, with the network's loss and accuracy on the test set.
+    fn record(&self, place: &Place, epoch: &Epoch, (test_loss, test_accuracy): (f64, Option<f64>)) -> EpochRecord {
         let examples: usize = epoch.batches[..place.steps].iter().map(Tensor::numel).sum();
-        Some(EpochRecord {
+        EpochRecord {
             epoch: place.epochs_done + 1,
             pruning: place.pruning,
             loss: epoch.loss_sum.double_value(&[]) / place.steps as f64,
@@ -322,7 +338,24 @@ impl Trainer {
             test_loss,
             test_accuracy,
             sparsity: prune::sparsity(&self.network.weights),
-        })
+        }
+    }
+
+    /// What comes after the last step of an epoch of the pruning phase.
+    fn prune_at_epochs_end(&mut self) {
+        self.apply_masks();
+        if self.is_finished()
+            && let Some(masks) = &mut self.masks
+        {
+            masks.finish(&mut self.network.weights, &self.params.pruning);
+        }
+    }
+
+    /// Sets the cut weights to zero, if some are.
+    fn apply_masks(&mut self) {
+        if let Some(masks) = &self.masks {
+            masks.apply(&mut self.network.weights);
+        }
     }
 
     /// What comes before each step of the pruning phase.
@@ -368,10 +401,8 @@ impl Trainer {
         let (weights, pruning) = (&self.network.weights, self.masks.is_some());
         let loss = self.penalties.add_gradients(loss.detach(), weights, &of_weights, pruning);
         self.adam.step(&parameters, &gradients);
-        if let Some(masks) = &self.masks
-            && (self.params.hold_pruned || self.params.normalize_neurons)
-        {
-            masks.apply(&mut self.network.weights);
+        if self.params.hold_pruned || self.params.normalize_neurons {
+            self.apply_masks();
         }
         if self.params.normalize_neurons {
             normalize::normalize_neurons(&self.network, &mut self.adam);

@@ -76,14 +76,19 @@ fn kept(weight: &Tensor, sparsity: f64) -> usize {
 
 /// 1 for the `round(size (1 − sparsity))` largest magnitudes and their ties, 0 for the others.
 fn mask(weight: &Tensor, sparsity: f64) -> Tensor {
-    let magnitudes = weight.detach().abs();
-    let size = magnitudes.numel();
-    let kept = kept(weight, sparsity);
+    mask_each(&weight.unsqueeze(0), sparsity).squeeze_dim(0)
+}
+
+/// The same of each of some weights of one shape, which are stacked along the first axis.
+pub(super) fn mask_each(weights: &Tensor, sparsity: f64) -> Tensor {
+    let magnitudes = weights.detach().abs();
+    let each = magnitudes.flatten(1, -1);
+    let kept = kept(&each.select(0, 0), sparsity);
     if kept == 0 {
         return magnitudes.zeros_like();
     }
-    let (threshold, _) = magnitudes.flatten(0, -1).kthvalue((size - kept + 1) as i64, 0, false);
-    magnitudes.ge_tensor(&threshold).to_kind(Kind::Float)
+    let (threshold, _) = each.kthvalue(each.size()[1] - kept as i64 + 1, 1, true);
+    each.ge_tensor(&threshold).to_kind(Kind::Float).view_as(&magnitudes)
 }
 
 /// Share of all entries that is exactly zero.

@@ -227,6 +227,36 @@ fn jobs_and_folders_do_not_change_results() {
 }
 
 #[test]
+fn replicates_trained_in_one_pass_are_runs_like_others() {
+    let work = work_with_grid("    grid: {dropout: [0, 0.5]}\n    seeds: 3\n");
+    work.ncut(&["run", "grid.yaml", "--out", "alone"]).ok();
+    // of the first condition one is done already, and another is on its own: its group is cut off
+    work.ncut(&["run", "grid.yaml", "--out", "together", "--seeds", "1", "--where", "dropout==0"]).ok();
+    work.ncut(&["run", "grid.yaml", "--out", "together", "--together", "8"]).ok();
+    let [alone, together] = ["alone/tiny", "together/tiny"].map(|out| runs(&work.path(out)));
+    assert_eq!(alone.keys().collect::<Vec<_>>(), together.keys().collect::<Vec<_>>());
+    for (name, run) in &alone {
+        let [expected, found] = [result(run), result(&together[name])];
+        assert_eq!(names(run), names(&together[name]));
+        assert_eq!((&found["settings"], &found["replicate"]), (&expected["settings"], &expected["replicate"]));
+        for (expected, found) in metrics(run).iter().zip(&metrics(&together[name])) {
+            for figure in ["loss", "test_loss"] {
+                let [expected, found] = [expected, found].map(|record| record[figure].as_f64().unwrap());
+                assert!((expected - found).abs() < 2e-3, "{name}: {figure} {expected}, {found}");
+            }
+        }
+        let log = std::fs::read_to_string(together[name].join("log.txt")).unwrap();
+        let trained_together = name != "dropout=0/r1";
+        assert_eq!(log.matches("starting").count(), 1, "{log}");
+        assert_eq!(log.contains("going on after"), trained_together, "{log}");
+    }
+    // and not two of them the same network
+    let hash = |run: &PathBuf| result(run)["unpruned"]["model"]["sha256"].to_string();
+    let hashes: std::collections::BTreeSet<String> = together.values().map(hash).collect();
+    assert_eq!(hashes.len(), 6);
+}
+
+#[test]
 fn selections_take_what_they_name() {
     let work = Work::new();
     let text = format!("experiments:\n{}{}", grid("first", "    seeds: 2\n"), grid("second", ""));
