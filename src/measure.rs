@@ -11,7 +11,7 @@ use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
 use crate::stats::null::{NullError, null_distribution};
-use crate::stats::permutation::{mean_and_sd, p_value, z_score};
+use crate::stats::permutation::{mean_and_sd, p_value, sequential_p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -111,6 +111,27 @@ pub struct NullInfo {
     pub mean: f64,
     /// Their standard deviation, ddof = 0.
     pub sd: f64,
+    /// Whether the last is the one that sequential stopping waited for ([`Shuffling::stop_at`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+}
+
+/// How a null distribution comes about, when not from nothing and to its end.
+#[derive(Debug, Clone, Default)]
+pub struct Shuffling {
+    /// n-cuts of the first shuffles, which need not be computed again.
+    pub done: Vec<f64>,
+    /// Stops at the shuffle that is the so-manieth with an n-cut below the network's ([`sequential_p_value`]).
+    pub stop_at: Option<usize>,
+}
+
+/// What [`measure`] has found on its way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Found {
+    /// The network's n-cut.
+    Network(f64),
+    /// A shuffle's.
+    Shuffle(f64),
 }
 
 /// Something to know before believing the number.
@@ -367,6 +388,7 @@ impl Subject {
             ncuts,
             mean,
             sd,
+            stopped: false,
         });
         let ncuts = null.as_ref().map(|null| null.ncuts.as_slice());
         let k = params.cluster.k;
@@ -402,7 +424,7 @@ impl Subject {
                 prune: params.prune,
                 restarts: params.cluster.restarts_for(graph.nodes()),
                 solver: solver_name(clustering.solver).into(),
-                kmeans: if params.cluster.engine == Engine::Crate { "crate" } else { "lloyd" }.into(),
+                kmeans: engine_name(params.cluster.engine).into(),
                 convention: params.convention,
                 norm: params.norm,
                 device: "cpu".into(),
@@ -417,8 +439,9 @@ impl Subject {
 
 /// Clusters `graph` and its shuffles.
 ///
-/// Nodes of degree zero are dropped before anything else, and again from each shuffle. `shuffle_done` is called after
-/// each shuffle, from any thread.
+/// Nodes of degree zero are dropped before anything else, and again from each shuffle. `found` is called as n-cuts are known,
+/// from any thread. Of `shuffling.done`, which are the first shuffles of the same graph and parameters, no more are taken than there
+/// are to be.
 ///
 /// # Errors
 ///
@@ -430,22 +453,51 @@ impl Subject {
 pub fn measure(
     graph: NeuronGraph,
     params: MeasureParams,
-    shuffle_done: impl Fn() + Sync,
+    shuffling: Shuffling,
+    found: impl Fn(Found) + Sync,
 ) -> Result<Measurement, MeasureError> {
     let subject = Subject::new(graph, params)?;
     let start = Instant::now();
     let clustering = subject.cluster()?;
     let cluster = start.elapsed().as_secs_f64();
-    let all: Vec<u64> = (0..params.shuffles as u64).collect();
-    let ncuts = match params.null {
-        None => Vec::new(),
-        Some(model) => subject.shuffled(model, &all, |_, _| {
-            shuffle_done();
-            ControlFlow::Continue(())
-        })?,
-    };
+    let network = clustering.partition.ncut();
+    found(Found::Network(network));
+    let Shuffling { done: mut ncuts, stop_at } = shuffling;
+    ncuts.truncate(params.shuffles);
+    let place = |ncuts: &[f64]| stop_at.and_then(|most| place_of_lower(network, ncuts, most));
+    if let Some(model) = params.null {
+        ncuts.iter().for_each(|ncut| found(Found::Shuffle(*ncut)));
+        // where it stops depends on the order of the shuffles alone, so some may be computed in vain
+        let at_once = if stop_at.is_some() { 2 * rayon::current_num_threads() } else { params.shuffles };
+        while ncuts.len() < params.shuffles && place(&ncuts).is_none() {
+            let next: Vec<u64> = (ncuts.len()..params.shuffles).take(at_once).map(|i| i as u64).collect();
+            let computed = subject.shuffled(model, &next, |_, ncut| {
+                found(Found::Shuffle(ncut));
+                ControlFlow::Continue(())
+            })?;
+            ncuts.extend(computed.into_iter().map(|(_, ncut)| ncut));
+        }
+    }
+    let stopped = place(&ncuts);
+    ncuts.truncate(stopped.map_or(usize::MAX, |place| place + 1));
     let timing = Timing { cluster, null: start.elapsed().as_secs_f64() - cluster, ..Timing::default() };
-    Ok(subject.measurement(clustering, ncuts.into_iter().map(|(_, ncut)| ncut).collect(), timing))
+    let mut measurement = subject.measurement(clustering, ncuts, timing);
+    if let (Some(place), Some(most), Some(null)) = (stopped, stop_at, &mut measurement.null) {
+        null.stopped = true;
+        measurement.p_value = Some(sequential_p_value(most, place + 1));
+    }
+    Ok(measurement)
+}
+
+/// Where in `ncuts` the `most`-th stands that is below the network's.
+fn place_of_lower(network: f64, ncuts: &[f64], most: usize) -> Option<usize> {
+    let lower = ncuts.iter().enumerate().filter(|(_, ncut)| **ncut < network);
+    lower.map(|(place, _)| place).nth(most.checked_sub(1)?)
+}
+
+/// As options name it.
+pub fn engine_name(engine: Engine) -> &'static str {
+    if engine == Engine::Crate { "crate" } else { "lloyd" }
 }
 
 fn solver_name(solver: Solver) -> &'static str {

@@ -5,7 +5,7 @@ use super::{Global, check_output, is_stdout, print, progress, table, write_json,
 use crate::InputError;
 use crate::explain::explain;
 use crate::graph::{NeuronGraph, Norm};
-use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Warning, read_network};
+use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Shuffling, Warning, read_network};
 use crate::report::html;
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::eigsh::Solver;
@@ -13,7 +13,7 @@ use crate::spectral::kmeans::Engine;
 use crate::stats::shuffle::NullModel;
 use crate::train::device;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -38,6 +38,12 @@ pub(super) struct MeasureOptions {
     /// Number of shuffled networks to compare with; 0 for none
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     shuffles: u32,
+    /// Take the shuffles of an earlier result (its --json) of the same network and options, and do only what is missing
+    #[arg(long, value_name = "FILE")]
+    more: Option<PathBuf>,
+    /// Stop at the N-th shuffle below the network's n-cut: p is then N / shuffles done, right to about 1/√N of itself
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    stop_at: Option<u32>,
     /// What a shuffle keeps: each layer's weights, or their places too
     #[arg(long, value_enum, default_value = "layer")]
     null: Null,
@@ -159,9 +165,13 @@ impl MeasureOptions {
                 explain(&connected, params, rayon::current_num_threads()).iter().for_each(|line| eprintln!("{line}"));
             }
         }
-        let bar = progress::shuffles(if layers.is_some() { self.shuffles as usize } else { 0 });
-        let result = measure::measure(graph, params, || bar.inc(1));
-        bar.finish_and_clear();
+        let shuffling = Shuffling {
+            done: self.more.as_ref().map_or(Ok(Vec::new()), |path| earlier(path, &model, params))?,
+            stop_at: self.stop_at.map(|most| most as usize),
+        };
+        let bar = progress::Shuffles::new(if layers.is_some() { self.shuffles as usize } else { 0 });
+        let result = measure::measure(graph, params, shuffling, |found| bar.show(found));
+        bar.close();
         let mut result: Measurement = result.map_err(|e| anyhow::Error::new(e).context(model.path.clone()))?;
         result.warnings.extend(model.warning());
         result.model = Some(model);
@@ -180,5 +190,35 @@ impl MeasureOptions {
         };
         html.and(json).and(table)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// n-cuts of the shuffles of the result at `path`, which is to be of this model and these parameters but for their number.
+fn earlier(path: &Path, model: &ModelInfo, params: MeasureParams) -> Result<Vec<f64>, InputError> {
+    let other = |problem: String| InputError::new(path.display(), problem, "measure without --more");
+    let text = std::fs::read_to_string(path).map_err(|e| InputError::io(path, &e))?;
+    let earlier: Measurement =
+        serde_json::from_str(&text).map_err(|e| other(format!("is no result of measure --json: {e}")))?;
+    let its = &earlier.settings;
+    let same_restarts = params.cluster.restarts.is_none_or(|restarts| restarts == its.restarts);
+    let differs = [
+        (
+            "network",
+            earlier.model.as_ref().map(|m| (&m.sha256, &m.architecture)) != Some((&model.sha256, &model.architecture)),
+        ),
+        ("version of ncut", earlier.version != crate::VERSION),
+        ("--clusters", its.clusters != params.cluster.k),
+        ("--null", its.null != params.null),
+        ("--seed", its.seed != params.cluster.seed),
+        ("--prune", its.prune != params.prune),
+        ("--restarts", !same_restarts),
+        ("--kmeans", its.kmeans != measure::engine_name(params.cluster.engine)),
+        ("--convention", its.convention != params.convention),
+        ("--norm", its.norm != params.norm),
+        ("--layers", earlier.model.as_ref().is_some_and(|m| m.graph_layers != model.graph_layers)),
+    ];
+    match differs.into_iter().find(|(_, differs)| *differs) {
+        Some((what, _)) => Err(other(format!("is of another {what}"))),
+        None => Ok(earlier.null.map_or(Vec::new(), |null| null.ncuts)),
     }
 }

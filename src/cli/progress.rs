@@ -2,6 +2,8 @@
 
 use crate::experiment::grid::Run;
 use crate::experiment::run::Observer;
+use crate::measure::Found;
+use crate::stats::permutation::{mean_and_sd, z_score};
 use crate::train::EpochRecord;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -13,11 +15,41 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// A bar over `count` shuffles; hidden if there are none or standard error is not a terminal.
-pub(super) fn shuffles(count: usize) -> ProgressBar {
-    match count {
-        0 => ProgressBar::hidden(),
-        n => ProgressBar::new(n as u64).with_style(style("shuffles {bar:30} {pos}/{len}, {eta} left")),
+/// A measurement as it comes: a bar over its shuffles, and what they say so far; hidden if there are none or standard error is not
+/// a terminal.
+pub(super) struct Shuffles {
+    bar: ProgressBar,
+    so_far: Mutex<(Option<f64>, Vec<f64>)>,
+}
+
+impl Shuffles {
+    pub(super) fn new(count: usize) -> Self {
+        let bar = match count {
+            0 => ProgressBar::hidden(),
+            n => ProgressBar::new(n as u64).with_style(style("{msg} {bar:24} {pos}/{len} shuffles, {eta} left")),
+        };
+        Self { bar, so_far: Mutex::default() }
+    }
+
+    pub(super) fn show(&self, found: Found) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (network, shuffles) = &mut *so_far;
+        match found {
+            Found::Network(ncut) => *network = Some(ncut),
+            Found::Shuffle(ncut) => {
+                shuffles.push(ncut);
+                self.bar.inc(1);
+            }
+        }
+        if let Some(ncut) = *network {
+            let null = mean_and_sd(shuffles).map(|(mean, sd)| format!(", shuffled {mean:.3} ± {sd:.3}"));
+            let z = z_score(ncut, shuffles).map(|z| format!(", Z {z:+.1}"));
+            self.bar.set_message(format!("n-cut {ncut:.3}{}{}", null.unwrap_or_default(), z.unwrap_or_default()));
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

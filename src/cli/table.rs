@@ -49,7 +49,14 @@ pub(super) fn measurement(m: &Measurement) -> String {
     if let (Some(p), Some(null)) = (m.p_value, &m.null) {
         let below = null.ncuts.iter().filter(|n| **n < m.ncut).count();
         let z = m.z_score.map_or("none".into(), |z| format!("{z:+.2}"));
-        rows.push(("p, Z", format!("{p:.4} ({below} of {} shuffles are lower), {z}", null.shuffles)));
+        let how = match null.stopped {
+            true => {
+                let error = p * ((1.0 - p) / below as f64).sqrt();
+                format!("± {error:.2} (stopped at shuffle {}: {below} are lower)", null.shuffles)
+            }
+            false => format!("({below} of {} shuffles are lower)", null.shuffles),
+        };
+        rows.push(("p, Z", format!("{p:.4} {how}, {z}")));
     }
     let shares: Vec<String> = m.volumes.iter().map(|share| format!("{:.0}", 100.0 * share)).collect();
     rows.push((
@@ -150,7 +157,7 @@ mod tests {
     #[test]
     fn histogram_counts_every_shuffle_and_marks_the_network_once() {
         let ncuts: Vec<f64> = (0..50).map(|i| 9.0 + f64::from(i * i) / 2500.0).collect();
-        let null = NullInfo { kind: NullModel::Layer, shuffles: 50, ncuts, mean: 9.3, sd: 0.3 };
+        let null = NullInfo { kind: NullModel::Layer, shuffles: 50, ncuts, mean: 9.3, sd: 0.3, stopped: false };
         for network in [5.0, 9.0, 9.5, 9.53, 12.0] {
             let text = histogram(network, &null);
             let total: usize = text

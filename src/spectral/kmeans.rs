@@ -552,6 +552,55 @@ mod tests {
         assert!((own - by_definition).abs() < 1e-9);
     }
 
+    /// Lloyd's two steps from the same centres, every distance computed in f64, is the oracle.
+    #[test]
+    fn is_lloyds_iteration_to_the_label() {
+        for (n, dimensions, k) in [(1001, 12, 12), (400, 6, 8), (37, 3, 5), (64, 2, 1)] {
+            for seed in 0..8 {
+                let mut rng = stream(seed, Purpose::KMeans, 3, 0);
+                // half of them in groups, so that many points stay where they are while others move
+                let mut points = Array2::from_shape_simple_fn((n, dimensions), || rng.gen_range(-1.0..1.0));
+                for (i, mut row) in points.rows_mut().into_iter().enumerate().filter(|(i, _)| i % 2 == 0) {
+                    row.iter_mut().enumerate().for_each(|(d, x)| *x = *x * 0.2 + f64::from((i / 2 + d) as u8 % 3));
+                }
+                let data = Points::new(points.view());
+                let rng = || stream(seed, Purpose::KMeans, 4, 0);
+                let nearest = |centres: &[f64]| -> Vec<usize> {
+                    let of_point = |x: &[f64]| {
+                        let distances = centres.chunks_exact(data.width).map(|centre| squared_distance(x, centre));
+                        distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(c, _)| c)
+                    };
+                    data.rows.chunks_exact(data.width).map(of_point).collect()
+                };
+                let mut centres = data.plus_plus(k, &mut rng());
+                let mut labels = vec![usize::MAX; n];
+                for _ in 0..ITERATIONS {
+                    let next = nearest(&centres);
+                    let settled = next == labels;
+                    labels = next;
+                    let mut means = vec![0.0; centres.len()];
+                    for (row, label) in data.rows.chunks_exact(data.width).zip(&labels) {
+                        let count = labels.iter().filter(|other| *other == label).count() as f64;
+                        let mean = &mut means[label * data.width..(label + 1) * data.width];
+                        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count);
+                    }
+                    let shift = squared_distance(&means, &centres);
+                    if settled {
+                        break;
+                    }
+                    centres = means;
+                    if shift <= data.tolerance {
+                        labels = nearest(&centres);
+                        break;
+                    }
+                }
+                let found = data.start(k, &mut rng());
+                let found: Vec<usize> = found.labels.into_iter().map(|label| label as usize).collect();
+                assert_eq!(found, labels, "{n} points, seed {seed}");
+            }
+        }
+    }
+
     #[test]
     fn fewer_different_points_than_clusters() {
         let points = array![[1.0], [1.0], [1.0], [5.0], [5.0]];

@@ -22,6 +22,17 @@ pub fn p_value(network: f64, null: &[f64]) -> f64 {
     (below + 1) as f64 / (null.len() + 1) as f64
 }
 
+/// The p-value of a sequence of shuffles that ended with the `lower`-th one below the network: `lower / shuffles`. It is exact
+/// too: no more often than p is it at most p when the network is no more clusterable than its shuffles. Its relative
+/// standard error is about `√((1 − p) / lower)`.
+///
+/// # References
+///
+/// * J. Besag, P. Clifford (1991), *Sequential Monte Carlo p-values*, Biometrika 78(2).
+pub fn sequential_p_value(lower: usize, shuffles: usize) -> f64 {
+    lower as f64 / shuffles as f64
+}
+
 /// Mean and standard deviation with ddof = 0; `None` of an empty slice.
 pub fn mean_and_sd(values: &[f64]) -> Option<(f64, f64)> {
     if values.is_empty() {

@@ -363,3 +363,73 @@ fn help_and_version_are_no_errors() {
         assert!(help.stdout.contains("Usage: ncut") && help.stderr.is_empty(), "{help}");
     }
 }
+
+#[test]
+fn shuffles_are_added_to_an_earlier_result() {
+    let work = work_with_network();
+    work.network("other.safetensors", &random_network(&WIDTHS, 2));
+    fn with<'a>(options: &[&'a str]) -> Vec<&'a str> {
+        [&["measure", "net.safetensors", "-k", "4"], options].concat()
+    }
+    work.ncut(&with(&["--shuffles", "7", "--json", "few.json"])).ok();
+    let whole = work.measured(&with(&["--shuffles", "20"]));
+    for (earlier, most) in [("few.json", "20"), ("more.json", "12")] {
+        let more = work.measured(&with(&["--shuffles", most, "--more", earlier]));
+        work.write("more.json", more.to_string());
+        let n = more["null"]["shuffles"].as_u64().unwrap() as usize;
+        assert_eq!(n.to_string(), most);
+        assert_eq!(numbers(&more["null"]["ncuts"]), numbers(&whole["null"]["ncuts"])[..n]);
+        if n == 20 {
+            assert_eq!(without(&more, &["timing_s"]), without(&whole, &["timing_s"]));
+        }
+    }
+    // taken, not done again
+    let mut altered: Value = serde_json::from_slice(&std::fs::read(work.path("few.json")).unwrap()).unwrap();
+    altered["null"]["ncuts"][3] = json!(0.25);
+    work.write("altered.json", altered.to_string());
+    let more = work.measured(&with(&["--shuffles", "9", "--more", "altered.json"]));
+    assert_eq!(number(&more["null"]["ncuts"][3]), 0.25);
+
+    let refused = |options: &[&str], why: &str| {
+        work.expect_input_error(&with(&[options, &["--more", "few.json"]].concat()), &["few.json", why, "--more"]);
+    };
+    refused(&["--seed", "1"], "another --seed");
+    refused(&["--restarts", "3"], "another --restarts");
+    refused(&["--null", "layer-nonzero"], "another --null");
+    work.expect_input_error(&["measure", "other.safetensors", "-k", "4", "--more", "few.json"], &["another network"]);
+    work.write("text.json", "{}");
+    work.expect_input_error(&with(&["--more", "text.json"]), &["text.json", "no result"]);
+    work.expect_input_error(&with(&["--more", "gone.json"]), &["gone.json"]);
+}
+
+/// The whole distribution is the oracle: where the N-th shuffle below the network stands, and nothing behind it.
+#[test]
+fn sequential_stopping_ends_at_the_shuffle_that_it_waits_for() {
+    let work = work_with_network();
+    let measure = ["measure", "net.safetensors", "-k", "4", "--shuffles", "40"];
+    let whole = work.measured(&measure);
+    let (network, ncuts) = (number(&whole["ncut"]), numbers(&whole["null"]["ncuts"]));
+    let lower: Vec<usize> = (0..40).filter(|&i| ncuts[i] < network).collect();
+    assert!((3..35).contains(&lower.len()), "this network is to be one among its shuffles: {}", lower.len());
+    for most in [1, 3, lower.len(), lower.len() + 1] {
+        for threads in ["1", "3"] {
+            let stopped =
+                work.measured(&[&measure[..], &["--stop-at", &most.to_string(), "--threads", threads]].concat());
+            let null = &stopped["null"];
+            match lower.get(most - 1) {
+                Some(place) => {
+                    assert_eq!(numbers(&null["ncuts"]), ncuts[..=*place]);
+                    assert_eq!((&null["shuffles"], &null["stopped"]), (&json!(place + 1), &json!(true)));
+                    assert_close(number(&stopped["p_value"]), most as f64 / (place + 1) as f64, 1e-15);
+                }
+                None => {
+                    assert_eq!(null, &whole["null"]);
+                    assert_eq!(stopped["p_value"], whole["p_value"]);
+                }
+            }
+        }
+    }
+    let table = work.ncut(&[&measure[..], &["--stop-at", "3"]].concat()).ok();
+    assert!(table.stdout.contains("stopped at shuffle"), "{table}");
+    work.expect_input_error(&[&measure[..], &["--stop-at", "0"]].concat(), &["--stop-at"]);
+}
