@@ -252,11 +252,15 @@ def training(binary, runs, folder, _):
     with open(grid, "w") as file:
         file.write(GRID)
 
-    def ours(*options):
+    # one network on two threads: else they are sometimes put on one core, on either side
+    bound = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"OMP_PROC_BIND": "true"}
+
+    def ours(*options, environment=None):
         """Seconds of the whole process, and of training a run."""
         with tempfile.TemporaryDirectory() as out:
             start = time.perf_counter()
-            subprocess.run([binary, "run", grid, "--out", out, "--threads", "2", *options], check=True, capture_output=True)
+            subprocess.run([binary, "run", grid, "--out", out, "--threads", "2", *options], check=True, capture_output=True,
+                           env=environment)
             seconds = time.perf_counter() - start
             results = [json.load(open(os.path.join(path, "result.json")))
                        for path, _, names in os.walk(out) if "result.json" in names]
@@ -266,17 +270,16 @@ def training(binary, runs, folder, _):
     for count in (1, 2):
         own, theirs = [], []
         for _ in range(runs):
-            own.append(ours("--seeds", "0", "--threads-per-run", str(count))[1])
+            own.append(ours("--seeds", "0", "--threads-per-run", str(count), environment=bound)[1])
             command = [sys.executable, peer, "2", str(count)]
-            environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-            theirs.append(float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout))
+            theirs.append(float(subprocess.run(command, check=True, capture_output=True, text=True, env=bound).stdout))
         print(f"training, {count} threads: ncut {show(own)}, PyTorch {show(theirs)}, ratio {ratio(own, theirs)}", flush=True)
     arranged = {"one after the other on two threads": ("--jobs", "1", "--threads-per-run", "2"),
                 "two at once": ("--jobs", "2"), "all in one pass": ("--jobs", "1", "--threads-per-run", "2", "--together", "5")}
     seconds = {name: [] for name in arranged}
     for _ in range(runs):
         for name, options in arranged.items():
-            seconds[name].append(ours(*options)[0])
+            seconds[name].append(ours(*options, environment=bound if "1" in options else None)[0])
     first = seconds["one after the other on two threads"]
     for name, of in seconds.items():
         print(f"5 runs, {name}: {show(of)}, ratio {ratio(of, first)}", flush=True)

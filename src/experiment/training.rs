@@ -76,9 +76,15 @@ pub(super) fn train_together(
 ) -> Result<(), RunError> {
     let (mut trainers, mut trainings): (Vec<Trainer>, Vec<Training>) = Default::default();
     for (run, directory) in runs {
-        let Begun::At(trainer, training) = begin(run, context, directory)? else { continue };
+        let Begun::At(mut trainer, training) = begin(run, context, directory)? else { continue };
+        if !Replicates::may_be(&trainer) {
+            return Ok(());
+        }
         let is_beside = trainers.first().is_none_or(|first| first.steps_done() == trainer.steps_done());
-        if is_beside && !trainer.is_finished() && Replicates::may_be(&trainer) {
+        if is_beside && !trainer.is_finished() {
+            if let Some(first) = trainers.first() {
+                trainer.share_examples(first);
+            }
             trainers.push(*trainer);
             trainings.push(training);
         }

@@ -115,6 +115,12 @@ impl Examples {
         Self { inputs, targets: targets.to_device(device), image }
     }
 
+    /// The same, in the same memory.
+    fn shared(&self) -> Self {
+        let Self { inputs, targets, image } = self;
+        Self { inputs: inputs.shallow_clone(), targets: targets.shallow_clone(), image: *image }
+    }
+
     fn len(&self) -> i64 {
         self.targets.size()[0]
     }
@@ -240,6 +246,11 @@ impl Trainer {
             device,
             params,
         }
+    }
+
+    /// Uses the memory of a run on the same examples.
+    pub fn share_examples(&mut self, other: &Self) {
+        (self.train, self.test) = (other.train.shared(), other.test.shared());
     }
 
     /// The network as it is now.
