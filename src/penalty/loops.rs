@@ -125,12 +125,6 @@ fn counts(weights: &[Tensor], image_channels: Option<usize>, kind: LoopKind) -> 
     Counts(counts, Tensor::zeros([], (weights[0].kind(), weights[0].device())))
 }
 
-/// `Σ w⁴` over all layers: the seed's weight decay, which keeps the loops bounded.
-pub fn l4(weights: &[Tensor]) -> Tensor {
-    let zero = Tensor::zeros([], (weights[0].kind(), weights[0].device()));
-    weights.iter().fold(zero, |sum, weight| sum + sum_of_squares(&weight.square()))
-}
-
 fn positive_root(count: &Tensor) -> Tensor {
     let positive = count.gt(0.0);
     // the root's slope at 0 is infinite, so what is not positive must not get into it
@@ -288,8 +282,6 @@ mod tests {
                     }
                 }
             }
-            assert_close(&l4(weights), arrays(weights).iter().flatten().map(|w| w.powi(4)).sum(), "l4");
-            assert_gradient(l4, weights, "l4");
         }
         assert!(negative > 0, "no case has a negative count");
     }

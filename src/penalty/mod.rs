@@ -9,11 +9,11 @@
 //! | penalty | formula | source | cost | what it does |
 //! |---|---|---|---|---|
 //! | [`EigenvaluePenalty`](eigenvalues::EigenvaluePenalty) | λ_2 + … + λ_{1+m} of I − S | Filan et al. 2021, A.9 | an eigensolver | less n-cut by shedding crumbs: one part keeps 85–91 % of the volume |
-//! | [`loops`](loops::LoopKind::Loops) | −‖WV‖_F², −√ of it | the seed's README, corrected | one product a pair | one dense module: with [`l4`](loops::l4), equal \|W\| of rank one; more n-cut |
+//! | [`loops`](loops::LoopKind::Loops) | −‖WV‖_F², −√ of it | the seed's README, corrected | one product a pair | one dense module: with [`l4`](decay::Decay::l4), equal \|W\| of rank one; more n-cut |
 //! | [`loops`](loops::LoopKind::LoopsAbs) of \|W\|, [without j = k](loops::LoopKind::LoopsNondegenerate), [butterflies](loops::LoopKind::Butterflies) | there | ours | the same | the same |
 //! | [`readme-literal`](loops::LoopKind::ReadmeLiteral) | −Σ W_ij W_ik V_jl V_jl | the README, to the letter | passes | no loops; nothing about modules |
 //! | [`as-coded`](loops::LoopKind::AsCoded) | −vec(Mᵀ) · vec(M), M = WV | the seed's `run.py` | one product a pair | pairs unrelated entries; the seed's curves are of it |
-//! | [`l4`](loops::l4) | Σ W⁴ | the seed | passes | spreads weight evenly: against modules |
+//! | [`l4`](decay::Decay::l4) | Σ W⁴ | the seed | passes | spreads weight evenly: against modules |
 //! | [`loops_normalised`](closed_walks::loops_normalised) | −2 Σ ‖P_l P_{l+1}‖_F² | ours | one product a pair | less n-cut; overshoots without a target |
 //! | [`effective_modules`](closed_walks::effective_modules) | (tr(S⁴) / 2 − K)² | ours | three products a pair | less n-cut, most of it by crumbs |
 //! | [`volume_modules`](closed_walks::volume_modules) | (exp I − K)², I of the two ends of a path | ours | one product a pair, a logarithm an entry | crumbs count by volume, and grow |

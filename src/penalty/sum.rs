@@ -154,10 +154,10 @@ pub struct PenaltyParams {
 }
 
 impl PenaltyParams {
-    /// Whether nothing is added to the loss but L1 and L2 decay.
+    /// Whether nothing is added to the loss but decay.
     pub fn are_decay(&self) -> bool {
         let Self { eigenvalues, loops, block_share, block_share_pruning, soft_ncut, soft_modularity, .. } = *self;
-        let others = [self.decay.l4, eigenvalues, loops, block_share, block_share_pruning, soft_ncut, soft_modularity];
+        let others = [eigenvalues, loops, block_share, block_share_pruning, soft_ncut, soft_modularity];
         others.iter().all(|weight| *weight == 0.0)
     }
 }
@@ -210,10 +210,10 @@ impl Penalties {
 
     /// `loss` with the penalties on `weights` added; but for those of [`Penalties::add_gradients`].
     ///
-    /// Decay is of single weights; the others see matrices between nodes ([`crate::nn::channels`]).
+    /// They see matrices between nodes ([`crate::nn::channels`]).
     pub fn add_to(&self, loss: Tensor, weights: &[Tensor]) -> Tensor {
         let params = &self.params;
-        let mut loss = params.decay.add_to(loss, weights);
+        let mut loss = loss;
         let weights = &weights[self.layers.clone()];
         let magnitudes = || matrices(weights, &self.channels, Reduction::Magnitude);
         if let Some(sum) = self.eigenvalues.as_ref().and_then(|eigenvalues| eigenvalues.differentiable(&magnitudes())) {
@@ -239,7 +239,7 @@ impl Penalties {
     /// Adds to `gradients`, one of each weight's shape, in place, those of the penalties that have them in closed form, and
     /// returns `loss` with their values added. `pruning`: whether weights are being pruned.
     pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
-        let mut loss = loss;
+        let mut loss = loss + self.params.decay.add_gradients(weights, gradients, false);
         let (weights, gradients) = (&weights[self.layers.clone()], &gradients[self.layers.clone()]);
         if let Some(eigenvalues) = &self.eigenvalues {
             loss += self.add_eigenvalue_gradients(eigenvalues, weights, gradients) * self.params.eigenvalues;
@@ -303,7 +303,7 @@ impl Penalties {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{array, assert_close, assert_gradient, cases};
-    use super::super::loops::{l4, loops};
+    use super::super::loops::loops;
     use super::*;
     use crate::nn::tags::TagSizes;
     use crate::nn::{Network, Preset};
@@ -524,13 +524,15 @@ mod tests {
         assert!((dense - 1910.0).abs() < 60.0 && (all - 2000.0).abs() < 120.0, "{dense} of {all}");
         let as_coded = count(LoopPenalty::AsCoded);
         assert!((29.0..=138.0).contains(&as_coded), "{as_coded}");
-        let fourth = l4(&weights).double_value(&[]);
+        let gradients: Vec<Tensor> = weights.iter().map(Tensor::zeros_like).collect();
+        let gradients: Vec<&Tensor> = gradients.iter().collect();
+        let l4 =
+            |l4: f64| Decay { l4, ..Decay::default() }.add_gradients(&weights, &gradients, false).double_value(&[]);
+        let fourth = l4(1.0);
         assert!((fourth - 463.6).abs() < 1.0, "{fourth}");
         // what the seed adds to the cross-entropy
-        let decay = Decay { l4: 0.05, ..Decay::default() };
-        let zero = Tensor::zeros([], (Kind::Float, Device::Cpu));
         let root = LoopPenalty::Loops.count(&weights, &channels, Root::OfSum, LoopFlatten::Cut).double_value(&[]);
-        let objective = decay.add_to(zero, &weights).double_value(&[]) - 5e-4 * root;
+        let objective = l4(0.05) - 5e-4 * root;
         assert!((objective - 0.05 * (fourth - 0.01 * all.sqrt())).abs() < 1e-3);
     }
 }

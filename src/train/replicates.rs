@@ -176,10 +176,7 @@ impl Replicates {
         let output = stack.forward(&input.view([runs, indices[0].numel() as i64, -1]), &masks);
         let mut losses = losses(&output, &targets);
         let params = &first.params.penalties;
-        if params.are_decay() {
-            let weights: Vec<Tensor> = stack.weights().map(Tensor::shallow_clone).collect();
-            losses = params.decay.add_to(losses, &weights);
-        } else {
+        if !params.are_decay() {
             let of_run = |(r, loss): (usize, Tensor)| {
                 let weights: Vec<Tensor> = stack.weights().map(|weight| weight.select(0, r as i64)).collect();
                 self.trainers[r].penalties.add_to(loss, &weights)
@@ -189,7 +186,11 @@ impl Replicates {
         let parameters: Vec<&Tensor> = stack.parameters.iter().collect();
         let gradients = Tensor::run_backward(&[&losses.sum(Kind::Float)], &parameters, false, false);
         let mut losses = losses.detach();
-        if !params.are_decay() {
+        if params.are_decay() {
+            let weights: Vec<Tensor> = stack.weights().map(Tensor::shallow_clone).collect();
+            let of_weights: Vec<&Tensor> = gradients.iter().step_by(2).collect();
+            losses += params.decay.add_gradients(&weights, &of_weights, true);
+        } else {
             let of_run = |(r, trainer): (usize, &Trainer)| {
                 let own: Vec<Tensor> = gradients.iter().step_by(2).map(|all| all.select(0, r as i64)).collect();
                 let (weights, pruning) = (&trainer.network.weights, trainer.masks.is_some());
@@ -333,7 +334,7 @@ mod tests {
     }
 
     fn decayed(params: TrainParams) -> TrainParams {
-        let decay = Decay { l1: 1e-4, l2: 1e-3, l2_convention: L2Convention::Authors, l4: 0.0 };
+        let decay = Decay { l1: 1e-4, l2: 1e-3, l2_convention: L2Convention::Authors, l4: 1e-6 };
         let none = PenaltyParams { eigenvalues: 0.0, loops: 0.0, soft_ncut: 0.0, ..params.penalties };
         let penalties =
             PenaltyParams { decay, block_share: 0.0, block_share_pruning: 0.0, soft_modularity: 0.0, ..none };
