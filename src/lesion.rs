@@ -519,7 +519,8 @@ mod tests {
             808..816 => 0,
             _ => neuron % 3,
         };
-        let dataset = crate::data::load("mnist-sample", std::path::Path::new("")).unwrap();
+        let dataset =
+            crate::data::load("mnist-sample", std::path::Path::new(""), crate::data::generated::SEED).unwrap();
         (network, (0..842).map(label).collect(), Examples::new(&dataset.test, dataset.test.len(), Device::Cpu))
     }
 

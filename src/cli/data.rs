@@ -35,7 +35,7 @@ enum Command {
         from: Option<String>,
     },
     /// Write a generated data set as files for other programs: IDX of pixels, NPY of reals. Runs do not read them: they
-    /// generate what they need, with the default seed
+    /// generate what they need, for their data_seed
     Build {
         /// Its name
         name: String,
@@ -50,6 +50,9 @@ enum Command {
     Show {
         /// Its name
         name: String,
+        /// Seed of what is generated
+        #[arg(long, value_name = "N", default_value_t = SEED)]
+        seed: u64,
         /// Where to; .png
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -113,8 +116,8 @@ impl Data {
                     print(&format!("{}: SHA-256 {}\n", file.path.display(), file.sha256))?;
                 }
             }
-            Command::Show { name, output } => {
-                let dataset = load(name, &dir)?;
+            Command::Show { name, seed, output } => {
+                let dataset = load(name, &dir, *seed)?;
                 let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.png")));
                 let (picture, what) = match dataset.task {
                     Task::Classification { classes } => {

@@ -177,7 +177,7 @@ mod tests {
         let read = |a: &str, b: &str| {
             idx::read_split(&dir.path().join("lines").join(a), &dir.path().join("lines").join(b), 10, "")
         };
-        let set = load("lines", dir.path()).unwrap();
+        let set = load("lines", dir.path(), 42).unwrap();
         assert!(read(files[0], files[1]).unwrap() == set.train && read(files[2], files[3]).unwrap() == set.test);
 
         let record: serde_json::Value =

@@ -110,7 +110,7 @@ impl Source for Batches {
     }
 
     /// Reads the six batches. Checksums are left to `fetch`; lengths and labels are checked.
-    fn load(&self, data_dir: &Path) -> Result<Dataset, InputError> {
+    fn load(&self, data_dir: &Path, _: u64) -> Result<Dataset, InputError> {
         let Description { name, task, .. } = self.description;
         let dir = data_dir.join(name);
         let fetch = fetch_command(name, data_dir);
@@ -292,7 +292,7 @@ pub(super) mod tests {
             assert_eq!(SMALL.missing(dir.path()), ["cifar-10"]);
             write(&dir.path().join("cifar-10"));
             assert!(SMALL.missing(dir.path()).is_empty());
-            let set = SMALL.load(dir.path()).unwrap();
+            let set = SMALL.load(dir.path(), 0).unwrap();
             assert_eq!((set.train.len(), set.test.len(), set.inputs(), set.outputs()), (30, 6, 3072, 10));
             assert_eq!((set.train.channels, set.train.height, set.train.width), (3, 32, 32));
             assert_eq!(set.train.classes().unwrap()[4..8], [4, 5, 0, 1]);
@@ -309,7 +309,7 @@ pub(super) mod tests {
             let dir = tempfile::tempdir().unwrap();
             write(&dir.path().join("cifar-10"));
             change(&dir.path().join("cifar-10"));
-            let error = SMALL.load(dir.path()).unwrap_err();
+            let error = SMALL.load(dir.path(), 0).unwrap_err();
             assert!(error.remedy.contains("`ncut data fetch cifar-10 --data-dir "), "{error}");
             let place = error.place.strip_prefix(&dir.path().display().to_string()).unwrap();
             format!("{place}: {}", error.problem)
@@ -361,7 +361,7 @@ pub(super) mod tests {
     #[test]
     fn figures_of_the_full_set() {
         let Some(dir) = full_sets().filter(|dir| CIFAR_10.missing(dir).is_empty()) else { return };
-        let set = CIFAR_10.load(&dir).unwrap();
+        let set = CIFAR_10.load(&dir, 0).unwrap();
         let examples = |split: &Split| {
             let records = split.classes().unwrap().iter().zip(split.pixels().unwrap().chunks(PIXELS));
             records.flat_map(|(label, picture)| [&[*label], picture].concat()).collect::<Vec<u8>>()

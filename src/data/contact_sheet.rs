@@ -34,9 +34,9 @@ pub struct ContactSheet {
 /// If `split` has no classes.
 ///
 /// ```
-/// use ncut::data::{contact_sheet::contact_sheet, load};
+/// use ncut::data::{contact_sheet::contact_sheet, generated::SEED, load};
 ///
-/// let sample = load("mnist-sample", "".as_ref())?;
+/// let sample = load("mnist-sample", "".as_ref(), SEED)?;
 /// let sheet = contact_sheet(&sample.train, 12, sample.outputs());
 /// assert_eq!((sheet.width, sheet.height), (12 * 29 + 1, 10 * 29 + 1));
 /// # Ok::<(), ncut::InputError>(())

@@ -130,13 +130,10 @@ impl Generated {
 
     fn parent(&self, name: &str, data_dir: &Path, seed: u64) -> Result<Dataset, InputError> {
         let parent = source(name)?;
-        let dataset = match parent.generated() {
-            Some(generated) => generated.generate(data_dir, seed)?,
-            None => parent.load(data_dir).map_err(|error| {
-                let problem = format!("{}, and {} is made of {name}", error.problem, self.description.name);
-                InputError { problem, ..error }
-            })?,
-        };
+        let dataset = parent.load(data_dir, seed).map_err(|error| {
+            let problem = format!("{}, and {} is made of {name}", error.problem, self.description.name);
+            InputError { problem, ..error }
+        })?;
         for split in [&dataset.train, &dataset.test] {
             if split.pixels().is_none() || (split.channels, split.height, split.width) != (1, SIDE, SIDE) {
                 let problem = format!(
@@ -161,8 +158,8 @@ impl Source for Generated {
         parents.flat_map(|parent| parent.missing(data_dir)).collect()
     }
 
-    fn load(&self, data_dir: &Path) -> Result<Dataset, InputError> {
-        self.generate(data_dir, SEED)
+    fn load(&self, data_dir: &Path, seed: u64) -> Result<Dataset, InputError> {
+        self.generate(data_dir, seed)
     }
 
     fn generated(&self) -> Option<&Generated> {
@@ -214,7 +211,7 @@ pub(super) mod tests {
     #[test]
     fn a_parent_that_is_missing_or_of_another_size() {
         let dir = tempfile::tempdir().unwrap();
-        let error = super::super::load("lines-mnist", dir.path()).unwrap_err();
+        let error = super::super::load("lines-mnist", dir.path(), SEED).unwrap_err();
         assert_eq!(error.problem, "there is no such folder, and lines-mnist is made of mnist");
         assert!(error.remedy.contains("`ncut data fetch mnist --data-dir "), "{error}");
 
@@ -225,7 +222,7 @@ pub(super) mod tests {
             std::fs::write(dir.path().join(format!("mnist/{stem}-images-idx3-ubyte")), images).unwrap();
             std::fs::write(dir.path().join(format!("mnist/{stem}-labels-idx1-ubyte")), labels).unwrap();
         }
-        let error = super::super::load("mnist-7x7", dir.path()).unwrap_err();
+        let error = super::super::load("mnist-7x7", dir.path(), SEED).unwrap_err();
         assert_eq!(error.problem, "holds images of 3 × 1, and mnist-7x7 is made of such of 28 × 28");
     }
 }

@@ -126,6 +126,7 @@ fn side_by_side(making: &Making, pairs: &[Pair]) -> Split {
 
 #[cfg(test)]
 mod tests {
+    use super::super::generated::SEED;
     use super::super::generated::tests::{images, make};
     use super::super::{full_sets, load};
     use super::*;
@@ -189,7 +190,7 @@ mod tests {
             ("halves-same-fashion", "halves-diff-fashion", "fashion-mnist", 72.738),
         ] {
             let (same, diff, parent) =
-                (load(same, &dir).unwrap(), load(diff, &dir).unwrap(), load(parent, &dir).unwrap());
+                (load(same, &dir, SEED).unwrap(), load(diff, &dir, SEED).unwrap(), load(parent, &dir, SEED).unwrap());
             for set in [&same, &diff] {
                 let pixels = set.train.pixels().unwrap();
                 let found = pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64;

@@ -109,7 +109,7 @@ impl Source for Collection {
     /// Reads the four files. Checksums of the images are left to `fetch`; what is told apart here is what is cheap:
     /// files that are not IDX, do not fit together, are exchanged, or are those of the other collection. A smaller set
     /// in the same format is taken as it is.
-    fn load(&self, data_dir: &Path) -> Result<Dataset, InputError> {
+    fn load(&self, data_dir: &Path, _: u64) -> Result<Dataset, InputError> {
         let paths = self.locate(data_dir)?;
         let Description { name, task, .. } = self.description;
         let remedy = format!("fetch it again with {}", fetch_command(name, data_dir));
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_small_set_of_the_same_form_loads() {
         let dir = folder(blank(3, 2), blank(1, 2));
-        let set = MNIST.load(dir.path()).unwrap();
+        let set = MNIST.load(dir.path(), 0).unwrap();
         assert_eq!((set.train.len(), set.test.len(), set.train.height, set.train.width), (3, 1, 2, 1));
         assert_eq!(set.name, "mnist");
     }
@@ -210,23 +210,23 @@ mod tests {
     #[test]
     fn exchanged_train_and_test_are_recognised() {
         let dir = folder(blank(10_000, 1), blank(60_000, 1));
-        let error = MNIST.load(dir.path()).unwrap_err();
+        let error = MNIST.load(dir.path(), 0).unwrap_err();
         assert_eq!(error.problem, "holds 10000 training and 60000 test images: the two are exchanged");
         assert!(error.remedy.starts_with("rename train-* to t10k-* and the reverse"), "{error}");
         // only the labels exchanged
         let [[images, labels], [test_images, test_labels]] = [blank(6, 1), blank(1, 1)];
-        let error = MNIST.load(folder([images, test_labels], [test_images, labels]).path()).unwrap_err().to_string();
+        let error = MNIST.load(folder([images, test_labels], [test_images, labels]).path(), 0).unwrap_err().to_string();
         assert!(error.contains("holds 1 labels, but ") && error.contains("holds 6 images"), "{error}");
         // the two training files exchanged
         let [images, labels] = blank(6, 1);
-        let error = MNIST.load(folder([labels, images], blank(1, 1)).path()).unwrap_err();
+        let error = MNIST.load(folder([labels, images], blank(1, 1)).path(), 0).unwrap_err();
         assert_eq!(error.problem, "holds labels, not images: the two files seem to be swapped");
         assert!(error.remedy.starts_with("fetch it again with `ncut data fetch mnist"), "{error}");
     }
 
     #[test]
     fn images_of_different_shape_are_refused() {
-        let error = MNIST.load(folder(blank(2, 3), blank(2, 4)).path()).unwrap_err();
+        let error = MNIST.load(folder(blank(2, 3), blank(2, 4)).path(), 0).unwrap_err();
         assert_eq!(error.problem, "holds images of 4 × 1, but the training images are 3 × 1");
     }
 
@@ -235,7 +235,7 @@ mod tests {
         let Some(full) = full_sets() else { return };
         let labels = |file: usize| std::fs::read(FASHION_MNIST.locate(&full).unwrap()[file].as_path()).unwrap();
         let [train, test] = [blank(60_000, 1), blank(10_000, 1)].map(|[images, _]| images);
-        let error = MNIST.load(folder([train, labels(1)], [test, labels(3)]).path()).unwrap_err();
+        let error = MNIST.load(folder([train, labels(1)], [test, labels(3)]).path(), 0).unwrap_err();
         assert_eq!(error.problem, "holds the labels of fashion-mnist, not of mnist");
     }
 
@@ -254,7 +254,7 @@ mod tests {
         let Some(dir) = full_sets() else { return };
         // mean and sd of the training pixels over 255, as used everywhere to normalise the two sets
         for (collection, mean, sd) in [(&MNIST, 0.1307, 0.3081), (&FASHION_MNIST, 0.2860, 0.3530)] {
-            let train = collection.load(&dir).unwrap().train;
+            let train = collection.load(&dir, 0).unwrap().train;
             let mut counts = [0.0; 256];
             let pixels = train.pixels().unwrap();
             pixels.iter().for_each(|&p| counts[usize::from(p)] += 1.0 / pixels.len() as f64);

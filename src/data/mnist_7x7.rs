@@ -40,13 +40,14 @@ fn split(making: &Making) -> Split {
 
 #[cfg(test)]
 mod tests {
+    use super::super::generated::SEED;
     use super::super::{full_sets, load};
     use super::*;
 
     #[test]
     fn figures_of_the_full_set() {
         let Some(dir) = full_sets() else { return };
-        let (small, full) = (load("mnist-7x7", &dir).unwrap(), load("mnist", &dir).unwrap());
+        let (small, full) = (load("mnist-7x7", &dir, SEED).unwrap(), load("mnist", &dir, SEED).unwrap());
         // mean and maximum by SciPy on the full sets
         for (split, whole, mean, max) in [
             (&small.train, &full.train, 32.880510544217685, 254.0),

@@ -244,7 +244,8 @@ trait Source: Sync {
     /// What must be fetched before [`Source::load`] finds all files in `data_dir`.
     fn missing(&self, data_dir: &Path) -> Vec<&'static str>;
 
-    fn load(&self, data_dir: &Path) -> Result<Dataset, InputError>;
+    /// `seed` is that of what is generated.
+    fn load(&self, data_dir: &Path, seed: u64) -> Result<Dataset, InputError>;
 
     /// The published files behind it, where there are some to download one by one.
     fn collection(&self) -> Option<&'static Collection> {
@@ -302,14 +303,14 @@ pub fn describe(name: &str) -> Result<&'static Description, InputError> {
     Ok(source(name)?.description())
 }
 
-/// The data set `name`: read from `data_dir` (see [`data_dir`]) or from the program itself, or computed with
-/// [`generated::SEED`] from what is.
+/// The data set `name`: read from `data_dir` (see [`data_dir`]) or from the program itself, or computed from what is for
+/// `seed`, which others know nothing of.
 ///
 /// # Errors
 ///
 /// The name is unknown; a file is missing; a file is not what its name says (see [`idx`], [`mnist`] and [`cifar_10`]).
-pub fn load(name: &str, data_dir: &Path) -> Result<Dataset, InputError> {
-    source(name)?.load(data_dir)
+pub fn load(name: &str, data_dir: &Path, seed: u64) -> Result<Dataset, InputError> {
+    source(name)?.load(data_dir, seed)
 }
 
 fn source(name: &str) -> Result<&'static dyn Source, InputError> {
@@ -368,17 +369,18 @@ fn full_sets() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::generated::SEED;
     use super::*;
 
     #[test]
     fn an_unknown_name_lists_the_known_and_the_nearest() {
         let nowhere = Path::new("nowhere");
-        let error = load("fashion_mnist", nowhere).unwrap_err().to_string();
+        let error = load("fashion_mnist", nowhere, SEED).unwrap_err().to_string();
         let known = "there are mnist-sample, mnist, fashion-mnist, cifar-10, mnist-7x7, halves-same-mnist, \
                      halves-same-fashion, halves-diff-mnist, halves-diff-fashion, stack-same-mnist, stack-same-fashion, \
                      stack-diff-mnist, stack-diff-fashion, lines, lines-mnist, lines-mnist-sep, random, polynomials";
         assert_eq!(error, format!("data set 'fashion_mnist': is not known; did you mean 'fashion-mnist'? {known}"));
-        assert_eq!(load("qqqqqqqq", nowhere).unwrap_err().remedy, known);
+        assert_eq!(load("qqqqqqqq", nowhere, SEED).unwrap_err().remedy, known);
     }
 
     #[test]
@@ -423,7 +425,7 @@ mod tests {
             if !source.missing(dir).is_empty() {
                 continue;
             }
-            let set = load(description.name, dir).unwrap();
+            let set = load(description.name, dir, SEED).unwrap();
             assert_eq!((set.name.as_str(), set.task), (description.name, description.task));
             assert_eq!((set.train.len(), set.test.len()), (description.train, description.test), "{}", set.name);
             assert_eq!((set.inputs(), set.outputs()), (description.inputs(), description.outputs()));
@@ -452,14 +454,14 @@ mod tests {
     #[test]
     fn missing_files_are_looked_for_and_the_command_named() {
         let empty = tempfile::tempdir().unwrap();
-        let error = load("mnist", empty.path()).unwrap_err();
+        let error = load("mnist", empty.path(), SEED).unwrap_err();
         assert_eq!(error.place, empty.path().join("mnist").display().to_string());
         assert!(error.problem.starts_with("there is no such folder"), "{error}");
         assert!(error.remedy.contains("`ncut data fetch mnist --data-dir "), "{error}");
 
         std::fs::create_dir(empty.path().join("mnist")).unwrap();
         std::fs::write(empty.path().join("mnist/train-images.idx3-ubyte"), "").unwrap();
-        let error = load("mnist", empty.path()).unwrap_err();
+        let error = load("mnist", empty.path(), SEED).unwrap_err();
         let missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte";
         assert!(error.problem.contains(missing) && !error.problem.contains("train-images"), "{error}");
     }

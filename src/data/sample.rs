@@ -41,7 +41,7 @@ impl Source for Sample {
         Vec::new()
     }
 
-    fn load(&self, _: &Path) -> Result<Dataset, InputError> {
+    fn load(&self, _: &Path, _: u64) -> Result<Dataset, InputError> {
         let remedy = "install ncut again";
         let split = |images: usize, labels: usize| {
             let place = DESCRIPTION.name;
@@ -54,12 +54,13 @@ impl Source for Sample {
 
 #[cfg(test)]
 mod tests {
+    use super::super::generated::SEED;
     use super::super::{full_sets, load};
     use super::*;
 
     #[test]
     fn it_loads_from_anywhere_and_has_every_class() {
-        let set = Sample.load(Path::new("nowhere")).unwrap();
+        let set = Sample.load(Path::new("nowhere"), 0).unwrap();
         // the first ten training labels of MNIST
         assert_eq!(set.train.classes().unwrap()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
         assert_eq!(set.test.classes().unwrap()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
@@ -75,7 +76,7 @@ mod tests {
     #[test]
     fn it_is_the_head_of_the_full_set() {
         let Some(dir) = full_sets() else { return };
-        let (sample, full) = (Sample.load(&dir).unwrap(), load("mnist", &dir).unwrap());
+        let (sample, full) = (Sample.load(&dir, 0).unwrap(), load("mnist", &dir, SEED).unwrap());
         for (head, whole) in [(&sample.train, &full.train), (&sample.test, &full.test)] {
             assert_eq!(head.classes().unwrap(), &whole.classes().unwrap()[..head.len()]);
             let pixels = head.pixels().unwrap();

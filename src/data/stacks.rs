@@ -95,6 +95,7 @@ fn stacked(making: &Making, pairs: &[Pair]) -> Split {
 
 #[cfg(test)]
 mod tests {
+    use super::super::generated::SEED;
     use super::super::generated::tests::{images, make};
     use super::super::{full_sets, load};
     use super::*;
@@ -134,7 +135,7 @@ mod tests {
             ("stack-same-fashion", "stack-diff-fashion", "fashion-mnist"),
         ] {
             let (same, diff, parent) =
-                (load(same, &dir).unwrap(), load(diff, &dir).unwrap(), load(parent, &dir).unwrap());
+                (load(same, &dir, SEED).unwrap(), load(diff, &dir, SEED).unwrap(), load(parent, &dir, SEED).unwrap());
             assert_eq!(same.test.classes(), parent.test.classes());
             let mean = |pixels: &[u8]| pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64;
             let (wanted, found) = (mean(parent.train.pixels().unwrap()), mean(diff.train.pixels().unwrap()));

@@ -114,7 +114,7 @@ fn silenced(
     observer.lesions(run, state, random_sets);
     let architecture = run.settings().architecture().map_err(RunError::Fault)?;
     let network = load_network(&directory.network(state), architecture, context.device)?;
-    let dataset = context.dataset(run.settings().dataset.as_str())?;
+    let dataset = context.dataset(run.settings())?;
     let test = Examples::new(&dataset.test, dataset.test.len(), context.device);
     let done = || if context.stop.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     Ok(lesions(&network, labels, &test, LesionParams { random_sets, seed: seed(run) }, done))

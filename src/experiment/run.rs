@@ -10,7 +10,7 @@ use super::stop::Stop;
 use super::store::RunDirectory;
 use super::training::{train, train_together};
 use super::types::Model;
-use crate::data::{self, Dataset, Task};
+use crate::data::{self, Dataset, Origin, Task};
 use crate::graph::{Convention, GraphLayers};
 use crate::measure::MeasureError;
 use crate::nn::Architecture;
@@ -150,7 +150,7 @@ pub struct Context {
     pub threads_per_run: usize,
     /// Looked at after each step and each shuffle: state is saved, and the run stops.
     pub stop: Stop,
-    datasets: Mutex<HashMap<String, Arc<Dataset>>>,
+    datasets: Mutex<HashMap<(String, usize), Arc<Dataset>>>,
 }
 
 impl Context {
@@ -160,13 +160,14 @@ impl Context {
     }
 
     /// Each data set is read once.
-    pub(super) fn dataset(&self, name: &str) -> Result<Arc<Dataset>, InputError> {
+    pub(super) fn dataset(&self, settings: &Settings) -> Result<Arc<Dataset>, InputError> {
+        let key = (settings.dataset.as_str().to_string(), settings.data_seed.get());
         let mut datasets = self.datasets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(dataset) = datasets.get(name) {
+        if let Some(dataset) = datasets.get(&key) {
             return Ok(dataset.clone());
         }
-        let dataset = Arc::new(data::load(name, &self.data_dir)?);
-        datasets.insert(name.into(), dataset.clone());
+        let dataset = Arc::new(data::load(&key.0, &self.data_dir, key.1 as u64)?);
+        datasets.insert(key, dataset.clone());
         Ok(dataset)
     }
 }
@@ -183,7 +184,7 @@ pub const MOST_WEIGHTS: usize = 1_000_000_000;
 pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputError> {
     std::fs::create_dir_all(&context.out).map_err(|e| InputError::io(&context.out, &e))?;
     for run in runs {
-        context.dataset(run.settings().dataset.as_str())?;
+        context.dataset(run.settings())?;
     }
     check_settings(runs, file)
 }
@@ -275,7 +276,13 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
     let convolutional = settings.model != Model::Mlp;
     let no_convolutions = "this model has no convolutions";
     let other = |setting, problem| (setting, problem, "leave it out, or train another model");
+    let dataset = data::describe(settings.dataset.as_str());
+    let is_drawn = dataset.is_ok_and(|dataset| dataset.origin == Origin::Generated);
     [
+        (
+            !is_drawn && settings.data_seed != defaults.data_seed,
+            ("data_seed", "this data set is not generated", "leave it out, or name one that is (ncut data list)"),
+        ),
         (
             convolutional && settings.hidden != defaults.hidden,
             ("hidden", "this model has layers of its own", "leave it out, or train an mlp"),

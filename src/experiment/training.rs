@@ -97,7 +97,7 @@ pub(super) fn train_together(
 
 fn begin<'a>(run: &'a Run, context: &Context, directory: &'a RunDirectory) -> Result<Begun<'a>, RunError> {
     let settings = run.settings();
-    let dataset = context.dataset(settings.dataset.as_str())?;
+    let dataset = context.dataset(settings)?;
     let n_train = settings.n_train.map_or(dataset.train.len(), |n| n.get());
     let fresh = || Trainer::new(settings.train_params(seed(run)), &dataset, n_train, context.device);
     let (mut trainer, mut records, mut earlier) = (fresh(), Vec::new(), 0.0);

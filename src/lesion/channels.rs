@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn silencing_is_zeroing_kernels() {
         let network = network();
-        let dataset = crate::data::load("mnist-sample", std::path::Path::new("")).unwrap();
+        let dataset =
+            crate::data::load("mnist-sample", std::path::Path::new(""), crate::data::generated::SEED).unwrap();
         let test = Examples::new(&dataset.test, 230, Device::Cpu);
         // so that it does not say the same of each
         let bias = network.biases[3].detach();

@@ -482,7 +482,7 @@ mod tests {
     use std::iter::from_fn;
 
     pub(super) fn dataset() -> Dataset {
-        crate::data::load("mnist-sample", std::path::Path::new("")).unwrap()
+        crate::data::load("mnist-sample", std::path::Path::new(""), crate::data::generated::SEED).unwrap()
     }
 
     /// 50 examples in 7 steps of up to 8; everything that training can do.
