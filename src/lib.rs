@@ -95,6 +95,7 @@ mod names;
 pub mod nn;
 mod npy;
 pub mod penalty;
+mod prefetch;
 pub mod report;
 pub mod rng;
 pub mod slurm;

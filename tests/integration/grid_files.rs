@@ -222,7 +222,7 @@ fn typos_at_every_level() {
         ("fixed: {§dropuot: 0.5}", &["no setting is called 'dropuot'", "did you mean 'dropout'?"]),
         ("fixed: {§Epochs: 5}", &["did you mean 'epochs'?"]),
         ("fixed: {§seeds: 5}", &["it belongs one level up"]),
-        ("fixed: {§x: 2}", &["there are dataset, model"]),
+        ("fixed: {§x: 2}", &["there are dataset, data_seed, model"]),
         ("grid: {§l3: [0]}", &["no setting is called 'l3'", "there are dataset"]),
         ("grid: {dropout: {§rnage: [0, 1]}}", &["unknown rule 'rnage'", "did you mean 'range'?"]),
         ("grid: {l1: {§linspase: [0, 1, 2]}}", &["did you mean 'linspace'?"]),
