@@ -62,7 +62,7 @@ def main():
             slope = np.polyfit(*np.log(points).T, 1)[0]
             found[name] = points, slope
             print(f"{name}: " + ", ".join(f"{value:,} {time:.3g} s" for value, time in points) + f"; slope {slope:.2f}", flush=True)
-    figure, axes = plt.subplots(1, len(found), figsize=(3 * len(found), 3), layout="constrained")
+    figure, axes = plt.subplots(1, len(found), figsize=(3 * len(found), 3), layout="constrained", sharey=True)
     for axis, (name, (points, slope)) in zip(axes, found.items()):
         values, times = zip(*points)
         axis.loglog(values, times, "o-", color="black", markersize=4)
@@ -70,7 +70,9 @@ def main():
         axis.set_title(f"slope {slope:.2f}", fontsize=9)
         axis.set_xticks(values, [f"{value:,}" for value in values], rotation=45, minor=False)
         axis.set_xticks([], minor=True)
-        axis.grid(True, which="both", color="0.9", linewidth=0.5)
+        axis.grid(True, color="0.9", linewidth=0.5)
+    axes[0].set_yticks([0.1, 0.2, 0.5, 1, 2, 5], ["0.1", "0.2", "0.5", "1", "2", "5"])
+    axes[0].set_yticks([], minor=True)
     axes[0].set_ylabel("seconds")
     figure.savefig(picture, metadata={"Date": None} if picture.endswith(".svg") else None)
 
