@@ -59,7 +59,7 @@ def main():
             for value, state, *options in cases:
                 save_file(state, path)
                 points.append((value, statistics.median(seconds(binary, path, *options) for _ in range(runs))))
-            slope = np.polyfit(*np.log(points).T, 1)[0]
+            slope = np.polyfit(*np.log(points).T, 1)[0] if len(points) > 1 else float("nan")  # one processor, one number of threads
             found[name] = points, slope
             print(f"{name}: " + ", ".join(f"{value:,} {time:.3g} s" for value, time in points) + f"; slope {slope:.2f}", flush=True)
     figure, axes = plt.subplots(1, len(found), figsize=(3 * len(found), 3), layout="constrained", sharey=True)

@@ -29,7 +29,7 @@ use super::{Dataset, Description, Source, Split, Task, source};
 use crate::InputError;
 use crate::rng::{ChaCha8Rng, Purpose, stream};
 
-/// Seed of every generated set that is loaded; that of the authors.
+/// Seed of generated sets where none is given; that of the authors.
 pub const SEED: u64 = 42;
 
 /// Side of the images of MNIST and Fashion-MNIST, in pixels.
@@ -52,6 +52,8 @@ pub struct Generated {
     pub description: Description,
     /// How it is computed, in a sentence or two.
     pub rule: &'static str,
+    /// Whether its seed makes a difference.
+    pub drawn: bool,
     /// Makes one split.
     pub(super) split: fn(&Making) -> Split,
 }

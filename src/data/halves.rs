@@ -91,6 +91,7 @@ const fn set(
             parents,
         },
         rule,
+        drawn: true,
         split,
     }
 }

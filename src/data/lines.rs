@@ -28,6 +28,7 @@ pub static LINES: Generated = Generated {
     },
     rule: "Each example: a number of lines drawn uniformly from 1 to 10, then as many different columns, of 255 over the \
            full height; the rest is 0. Label: the number of lines less one.",
+    drawn: true,
     split,
 };
 

@@ -19,6 +19,7 @@ pub static LINES_MNIST: Generated = Generated {
         ..LINES_MNIST_SEP.description
     },
     rule: "Every example of lines and every one of mnist with their labels, in uniformly random order.",
+    drawn: true,
     split: overlapping,
 };
 
@@ -40,6 +41,7 @@ pub static LINES_MNIST_SEP: Generated = Generated {
         parents: &["lines", "mnist"],
     },
     rule: "The examples of lines with labels 0 to 4 and those of mnist with labels 5 to 9, in uniformly random order.",
+    drawn: true,
     split: separate,
 };
 

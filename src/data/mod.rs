@@ -303,6 +303,15 @@ pub fn describe(name: &str) -> Result<&'static Description, InputError> {
     Ok(source(name)?.description())
 }
 
+/// Whether the data set `name` is another for another seed.
+///
+/// # Errors
+///
+/// The name is unknown.
+pub fn is_drawn(name: &str) -> Result<bool, InputError> {
+    Ok(source(name)?.generated().is_some_and(|generated| generated.drawn))
+}
+
 /// The data set `name`: read from `data_dir` (see [`data_dir`]) or from the program itself, or computed from what is for
 /// `seed`, which others know nothing of.
 ///

@@ -38,6 +38,7 @@ pub static POLYNOMIALS: Generated = Generated {
     },
     rule: "Inputs (x, y) from N(0, 1)^2. Target j, from 0 to 511: the sum of those of 1, y, y^2, x, xy, xy^2, x^2, x^2y, \
            x^2y^2 whose bit in j is 1, 1 having the highest bit.",
+    drawn: true,
     split,
 };
 

@@ -26,6 +26,7 @@ pub static RANDOM: Generated = Generated {
         parents: &[],
     },
     rule: "Pixels uniform in 0 to 255, labels uniform in 0 to 9, all independent.",
+    drawn: true,
     split,
 };
 

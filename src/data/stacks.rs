@@ -76,6 +76,7 @@ const fn set(
             parents,
         },
         rule,
+        drawn: true,
         split,
     }
 }

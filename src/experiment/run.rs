@@ -10,7 +10,7 @@ use super::stop::Stop;
 use super::store::RunDirectory;
 use super::training::{train, train_together};
 use super::types::Model;
-use crate::data::{self, Dataset, Origin, Task};
+use crate::data::{self, Dataset, Task};
 use crate::graph::{Convention, GraphLayers};
 use crate::measure::MeasureError;
 use crate::nn::Architecture;
@@ -276,12 +276,10 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
     let convolutional = settings.model != Model::Mlp;
     let no_convolutions = "this model has no convolutions";
     let other = |setting, problem| (setting, problem, "leave it out, or train another model");
-    let dataset = data::describe(settings.dataset.as_str());
-    let is_drawn = dataset.is_ok_and(|dataset| dataset.origin == Origin::Generated);
     [
         (
-            !is_drawn && settings.data_seed != defaults.data_seed,
-            ("data_seed", "this data set is not generated", "leave it out, or name one that is (ncut data list)"),
+            settings.data_seed != defaults.data_seed && data::is_drawn(settings.dataset.as_str()) == Ok(false),
+            ("data_seed", "nothing in this data set is drawn", "leave it out, or name one that is (lines, random, …)"),
         ),
         (
             convolutional && settings.hidden != defaults.hidden,

@@ -85,7 +85,7 @@ macro_rules! settings {
 settings! {
     /// Data set to train on.
     dataset: DatasetName = DatasetName("mnist".into()),
-    /// Seed of a data set that is generated; a run has its own seed for all else.
+    /// Seed of a data set that is generated, and of nothing else: networks begin alike on all draws.
     data_seed: Whole = Whole(data::generated::SEED as usize),
     /// Kind of network: `mlp`; `cnn`, the paper's three convolutions and two dense layers; `vgg`, its VGG-16 for small images; or
     /// `airg-cnn`, the second seed's two convolutions and two dense layers.

@@ -63,7 +63,10 @@ impl BlockMatrix {
     /// The same where the whole is a symmetric `(n, n)` matrix.
     pub fn symmetric(n: usize, places: &[Place]) -> Self {
         let size = |place: &Place| place.block.weights.rows() * place.block.weights.cols();
-        let is_dense = |place: &Place| place.block.weights.nnz() as f64 >= DENSE_FROM * size(place) as f64;
+        let is_dense = |place: &Place| {
+            let entries = place.block.weights.nnz();
+            entries > 0 && entries as f64 >= DENSE_FROM * size(place) as f64
+        };
         let (dense, sparse): (Vec<&Place>, Vec<&Place>) = places.iter().partition(|place| is_dense(place));
         let sparse = SparseRows::collect(n, |visit| {
             for Place { block, first, transposed, mirrored } in &sparse {
@@ -364,6 +367,18 @@ mod tests {
     use crate::rng::{ChaCha8Rng, Purpose, stream};
     use ndarray::Array2;
     use rand::Rng;
+
+    /// A node set all of whose nodes are isolated leaves blocks without rows or columns.
+    #[test]
+    fn blocks_of_no_nodes_are_nothing() {
+        let empty = |rows, columns| Block { source: 0, target: 1, weights: Csr::zero((rows, columns)) };
+        let blocks = [empty(3, 0), empty(0, 2), empty(0, 0)];
+        let place = |block| Place { block, first: (0, 3), transposed: false, mirrored: true };
+        let matrix = BlockMatrix::symmetric(5, &blocks.each_ref().map(place));
+        let mut y = vec![[f64::NAN; BLOCK]; 5];
+        matrix.multiply(&[[1.0; BLOCK]; 5], &mut y);
+        assert!(y.iter().all(|row| *row == [0.0; BLOCK]));
+    }
 
     /// Dense (f32 and f64), sparse and half-empty blocks in all positions against the same matrix written out.
     #[test]

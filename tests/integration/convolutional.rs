@@ -80,7 +80,7 @@ fn settings_that_it_does_not_have_are_refused() {
         ("l2_convention=authors", &["l2_convention", "; leave it out"]),
         ("channels=32", &["channels", "layers of its own", "; leave it out"]),
         ("fold_batch_norm=false", &["fold_batch_norm", "no batch normalisation", "; leave it out"]),
-        ("data_seed=1", &["data_seed", "not generated", "; leave it out, or name one"]),
+        ("data_seed=1", &["data_seed", "nothing in this data set is drawn", "; leave it out, or name one"]),
         ("clusters=96", &["96 clusters of a network of 96 nodes", "; use at most 95"]),
         ("adam_epsilon=0", &["adam_epsilon", "above 0"]),
         ("loop_penalty_flatten=folded", &["loop_penalty_flatten", "fold"]),

@@ -221,6 +221,19 @@ fn neurons_without_weights_are_dropped_and_labelled_minus_one() {
     assert_eq!(m["sizes"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap()).sum::<u64>(), 28);
 }
 
+/// Its outputs have no edges, and with them goes a whole node set.
+#[test]
+fn a_last_matrix_of_zeros_is_no_layer() {
+    let work = Work::new();
+    let mut weights = random_network(&[10, 9, 8, 4], 1);
+    weights[2].fill(0.0);
+    work.network("zeros.safetensors", &weights);
+    work.network("without.safetensors", &weights[..2]);
+    let [zeros, without] = ["zeros.safetensors", "without.safetensors"]
+        .map(|name| work.measured(&["measure", name, "-k", "2", "--shuffles", "3"]));
+    assert_eq!((&zeros["ncut"], &zeros["graph"]["dropped_nodes"]), (&without["ncut"], &4.into()));
+}
+
 #[test]
 fn threads_do_not_change_a_digit() {
     let work = work_with_network();
