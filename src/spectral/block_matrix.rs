@@ -214,7 +214,7 @@ impl<T: Copy + Default + Into<f64>> Panelled<T> {
     }
 
     /// `y += W x` and `y += Wᵀ x` at once, for a matrix with its mirror image: rows begin at `rows` of both vectors, columns at
-    /// `columns`, and neither overlaps the other. One pass over the matrix, which takes as long to read as to multiply.
+    /// `columns`, and neither overlaps the other. One pass over a matrix that no cache holds, where two would read it twice.
     fn add_both_products(&self, x: &[Row], y: &mut [Row], rows: usize, columns: usize) {
         let (y_rows, y_columns) = match rows < columns {
             true => {

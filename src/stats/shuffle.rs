@@ -54,7 +54,7 @@ const AHEAD: usize = 64;
 
 /// Fisher's and Yates' permutation: swap for swap that of [`rand::seq::SliceRandom::shuffle`], whose draws these are. They run
 /// ahead of the swaps, so that what is to be swapped is fetched meanwhile, and a draw that is refused costs no branch: large
-/// matrices, which no cache holds, take 0.4 times as long.
+/// matrices, which no cache holds, take half as long.
 fn permute(values: &mut [f64], rng: &mut ChaCha8Rng) {
     let mut left = values.len();
     let mut draws = [0usize; AHEAD];
