@@ -286,12 +286,11 @@ fn iterate(
 }
 
 /// The basis size at which to look again: part of the way to where the residual would be below `tolerance` if it went on
-/// falling as between two checks, for it falls faster and faster. A larger part of it for vectors of few entries, of which
-/// another block costs less than another look.
+/// falling as between two checks, for it falls faster and faster. A larger part of it, and further at once, for vectors of few
+/// entries: on the 1,818-node MLP a look at 150 columns costs as much as ten more blocks.
 fn next_check(size: usize, (residual, tolerance): (f64, f64), last: Option<(usize, f64)>, entries: usize) -> usize {
     const NEAR: usize = 2;
-    const FAR: usize = 20;
-    let part = if entries < 2000 { 0.6 } else { 0.5 };
+    let (part, far) = if entries < 2000 { (0.6, 26) } else { (0.5, 20) };
     let step = match last {
         Some((earlier, before)) if residual < before => {
             let per_block = (before / residual).ln() / (size - earlier) as f64;
@@ -299,7 +298,7 @@ fn next_check(size: usize, (residual, tolerance): (f64, f64), last: Option<(usiz
         }
         _ => 6,
     };
-    size + step.clamp(NEAR, FAR)
+    size + step.clamp(NEAR, far)
 }
 
 /// `xᵀ y`, `(BLOCK, BLOCK)`.
