@@ -66,6 +66,7 @@ mod tests {
     use crate::graph::{Convention, Norm, mlp_graph};
     use crate::rng::{Purpose, stream};
     use crate::spectral::clustering::{ClusterParams, cluster};
+    use crate::stats::null::Engine;
     use crate::stats::shuffle::NullModel;
     use ndarray::Array2;
     use rand::Rng;
@@ -93,6 +94,7 @@ mod tests {
                     cluster: cluster_params,
                     null: Some(NullModel::Layer),
                     shuffles: 50,
+                    engine: Engine::Threads,
                     prune: 0.0,
                     convention: Convention::default(),
                     norm: Norm::default(),

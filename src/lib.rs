@@ -33,6 +33,7 @@
 //! | how are weights laid out for products, and in which precision? | [`spectral::block_matrix`] |
 //! | how are labels found? | [`spectral::clustering`], [`spectral::kmeans`] |
 //! | what is the n-cut, what is balance? | [`spectral::ncut`] |
+//! | how are many shuffles clustered at once on a GPU? | [`batched`] |
 //! | what will a measurement cost, and which way does it take? | [`explain`], [`spectral::cost`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
 //! | which data sets are there, and how are the generated ones made? | [`data`], [`data::generated`] |
@@ -61,8 +62,8 @@
 //!
 //! # Invariants
 //!
-//! * Tensors (`tch`) stop at the graph: `nn`, `penalty`, `train` and `lesion` make them, `experiment` and `cli` pass a device on, and `model`,
-//!   `graph`, `spectral`, `stats` and `measure` never see one, so they are tested without a network. Weights are f32 in tensors, f64 from the graph on.
+//! * Tensors (`tch`) stop at the graph: `nn`, `penalty`, `train` and `lesion` make them, `experiment`, `stats`, `measure` and `cli` pass a device on, and `model`,
+//!   `graph` and `spectral` never see one, so they are tested without a network; [`batched`] makes tensors of graphs, for `stats` alone. Weights are f32 in tensors, f64 from the graph on.
 //! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran, [`train::host`], which sets the
 //!   allocator, and `train::adam`, which goes over tensors' memory.
 //! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); no generator is shared,
@@ -81,6 +82,7 @@
 //! is `(d_in, d_out)` in the graph, `(d_out, d_in)` in files and tensors, as PyTorch has it.
 
 mod aside;
+pub mod batched;
 pub mod cli;
 pub mod data;
 pub mod dataflow;

@@ -10,13 +10,14 @@ use crate::model::{self, Arch, TensorFile, dense_chain};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
-use crate::stats::null::{NullError, null_distribution};
+use crate::stats::null::{self, NullError, null_distribution};
 use crate::stats::permutation::{mean_and_sd, p_value, sequential_p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
+use tch::Device;
 
 /// Version of the JSON.
 pub const SCHEMA: u32 = 1;
@@ -30,6 +31,8 @@ pub struct MeasureParams {
     pub null: Option<NullModel>,
     /// Number of shuffles; 0 for none.
     pub shuffles: usize,
+    /// Where they are clustered; the network is on the CPU.
+    pub engine: null::Engine,
     /// Share of each layer's smallest weights that were dropped first, in `[0, 1)`: noted, not done again ([`GraphParams::prune`]).
     pub prune: f64,
     /// What the nodes are; noted too.
@@ -174,7 +177,7 @@ pub struct SettingsInfo {
     /// What their edges weigh.
     #[serde(default)]
     pub norm: Norm,
-    /// Where it ran.
+    /// Where shuffles were clustered.
     pub device: String,
 }
 
@@ -365,7 +368,7 @@ impl Subject {
         shuffles: &[u64],
         done: impl Fn(u64, f64) -> ControlFlow<()> + Sync,
     ) -> Result<Vec<(u64, f64)>, NullError> {
-        null_distribution(&self.graph, model, self.params.cluster, shuffles, done)
+        null_distribution(&self.graph, model, self.params.cluster, self.params.engine, shuffles, done)
     }
 
     /// Clusters it.
@@ -427,7 +430,10 @@ impl Subject {
                 kmeans: engine_name(params.cluster.engine).into(),
                 convention: params.convention,
                 norm: params.norm,
-                device: "cpu".into(),
+                device: match params.engine {
+                    null::Engine::Device(Device::Cuda(index)) => format!("cuda:{index}"),
+                    null::Engine::Threads | null::Engine::Device(_) => "cpu".into(),
+                },
             },
             eigenvalues: clustering.eigenvalues,
             null,

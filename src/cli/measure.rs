@@ -5,17 +5,19 @@ use super::{Global, check_output, is_stdout, print, progress, table, write_json,
 use crate::InputError;
 use crate::explain::explain;
 use crate::graph::{NeuronGraph, Norm};
-use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Shuffling, Warning, read_network};
+use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Shuffling, read_network};
 use crate::report::html;
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::eigsh::Solver;
 use crate::spectral::kmeans::Engine;
+use crate::stats::null;
 use crate::stats::shuffle::NullModel;
 use crate::train::device;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tch::Device;
 
 /// Measure a network: its clusters, n-cut, null distribution, p and Z.
 #[derive(Debug, Args)]
@@ -155,6 +157,10 @@ impl MeasureOptions {
                 Null::LayerNonzero => NullModel::LayerNonzero,
             }),
             shuffles: self.shuffles as usize,
+            engine: match device {
+                Device::Cuda(_) => null::Engine::Device(device),
+                _ => null::Engine::Threads,
+            },
             prune: self.prune,
             convention: self.convention.into(),
             norm: layers.unwrap_or_default(),
@@ -177,10 +183,6 @@ impl MeasureOptions {
         result.model = Some(model);
         result.timing_s.load = load;
         result.timing_s.total += load;
-        if device != tch::Device::Cpu {
-            let message = "measurements are computed on the CPU in this version; the device is used for training";
-            result.warnings.push(Warning::new("device", message.into()));
-        }
         // what was asked for is written as far as it can be, whatever goes wrong with a part of it
         let html = self.html.as_ref().map_or(Ok(()), |path| write_text(path, &html::measurement(&result)));
         let json = self.json.as_ref().map_or(Ok(()), |path| write_json(path, &result));

@@ -47,7 +47,7 @@ struct Global {
     /// Threads to compute on; results do not depend on it [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Where networks are trained: cpu, cuda or cuda:N
+    /// Where networks are trained and the shuffles of measure are clustered: cpu, cuda or cuda:N
     #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// Where data sets lie [default: NCUT_DATA, else the user's cache directory]

@@ -11,7 +11,8 @@ use crate::graph::Norm;
 use crate::lesion::{LesionParams, Lesions, lesions};
 use crate::measure::{MeasureParams, Measurement, ModelInfo, Subject, Timing};
 use crate::spectral::clustering::ClusterParams;
-use crate::spectral::kmeans::Engine;
+use crate::spectral::kmeans;
+use crate::stats::null;
 use crate::train::checkpoint::load_network;
 use crate::train::{EpochRecord, Examples};
 use serde::{Deserialize, Serialize};
@@ -52,12 +53,13 @@ fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject,
             k: clusters.get(),
             restarts: restarts.map(|n| n.get()),
             solver: (*solver).into(),
-            engine: Engine::Lloyd,
+            engine: kmeans::Engine::Lloyd,
             seed: seed(run),
             index: 0,
         },
         null: Some(*null_model),
         shuffles: shuffles.get(),
+        engine: null::Engine::Threads,
         prune: 0.0,
         convention: *convention,
         norm: Norm::L1,

@@ -104,7 +104,7 @@ pub fn cluster(graph: &NeuronGraph, params: ClusterParams) -> Result<Clustering,
 }
 
 /// Numbers the clusters by descending volume; equal volumes keep their order.
-fn by_volume(graph: &NeuronGraph, labels: Vec<u32>, k: usize) -> (Vec<u32>, Partition) {
+pub(crate) fn by_volume(graph: &NeuronGraph, labels: Vec<u32>, k: usize) -> (Vec<u32>, Partition) {
     let found = Partition::new(graph, &labels, k);
     let mut order: Vec<usize> = (0..k).collect();
     order.sort_by(|&a, &b| found.volumes[b].total_cmp(&found.volumes[a]));

@@ -5,7 +5,7 @@ use faer::{Mat, Side};
 
 /// All eigenvalues, ascending, and eigenvectors (columns) of the symmetric `(n, n)` matrix whose lower triangle is
 /// given by `entry(i, j)`, `i ≥ j`.
-pub(super) fn symmetric_eigen(
+pub(crate) fn symmetric_eigen(
     n: usize,
     entry: impl Fn(usize, usize) -> f64,
 ) -> Result<(Vec<f64>, Mat<f64>), EigshError> {

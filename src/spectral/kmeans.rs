@@ -43,10 +43,10 @@ pub struct KMeans {
 }
 
 /// Iterations of one start, as in scikit-learn.
-const ITERATIONS: usize = 300;
+pub(crate) const ITERATIONS: usize = 300;
 /// A start ends when the centres' squared shifts sum to less than this times the mean variance of the coordinates, as
 /// in scikit-learn.
-const TOLERANCE: f64 = 1e-4;
+pub(crate) const TOLERANCE: f64 = 1e-4;
 
 /// Clusters the rows of `points` `(n, dimensions)`, f64.
 ///

@@ -11,7 +11,7 @@ pub mod block_matrix;
 pub mod clustering;
 pub mod cost;
 pub mod davidson;
-mod dense;
+pub(crate) mod dense;
 pub mod eigsh;
 pub mod kmeans;
 pub mod lanczos;
