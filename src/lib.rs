@@ -36,6 +36,7 @@
 //! | how are many shuffles clustered at once on a GPU? | [`batched`] |
 //! | what will a measurement cost, and which way does it take? | [`explain`], [`spectral::cost`] |
 //! | what is the null hypothesis, the p-value? | [`stats::shuffle`], [`stats::null`], [`stats::permutation`] |
+//! | should an n-cut be believed, which k stands out, how often is that right? | [`diagnosis`] |
 //! | which data sets are there, and how are the generated ones made? | [`data`], [`data::generated`] |
 //! | what may be added to a loss, and what does it do to a network? | [`penalty`] |
 //! | how is a network trained and pruned? | [`train`], [`train::prune`], [`nn`] |
@@ -86,6 +87,7 @@ pub mod batched;
 pub mod cli;
 pub mod data;
 pub mod dataflow;
+pub mod diagnosis;
 mod error;
 pub mod experiment;
 pub mod explain;

@@ -140,7 +140,7 @@ pub enum Found {
 /// Something to know before believing the number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `few-points`, `no-layers`, `constant-null`, `device`.
+    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `near-isolated`, `few-points`, `no-layers`, `constant-null`, `device`.
     pub code: String,
     /// For people.
     pub message: String,
@@ -325,6 +325,10 @@ pub fn read_network(
 
 /// Share of the volume above which one cluster is called a giant.
 const GIANT_SHARE: f64 = 0.5;
+/// Share of the volume, in units of a cluster's fair share, below which a cluster is called a crumb.
+const CRUMB: f64 = 0.1;
+/// Share of a crumb's weight that leaves it, below which it hangs on by a thread.
+const THREAD: f64 = 0.1;
 /// n-cut per cluster below which the parts are called practically separate.
 const NEAR_ZERO: f64 = 1e-3;
 
@@ -544,6 +548,21 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
     }
     if k > 1 && ncut < NEAR_ZERO * k as f64 && clustering.components == 1 {
         warn("near-zero", format!("the n-cut is practically zero ({ncut:.1e}): small groups hang on by tiny weights"));
+    }
+    let crumbs: Vec<usize> = (0..k)
+        .filter(|&c| partition.sizes[c] > 0 && shares[c] < CRUMB / k as f64)
+        .filter(|&c| partition.cuts[c] < THREAD * partition.volumes[c])
+        .collect();
+    if !crumbs.is_empty() && clustering.components == 1 {
+        let (count, nodes) = (crumbs.len(), crumbs.iter().map(|&c| partition.sizes[c]).sum::<usize>());
+        let share = 100.0 * crumbs.iter().map(|&c| shares[c]).sum::<f64>();
+        warn(
+            "near-isolated",
+            format!(
+                "{count} of {k} clusters are crumbs, {nodes} nodes with {share:.2} % of the volume that hardly anything joins to the \
+                 rest, and each takes nearly 1 off the n-cut"
+            ),
+        );
     }
     let used = partition.sizes.iter().filter(|size| **size > 0).count();
     if used < k {

@@ -32,6 +32,8 @@ pub enum Purpose {
     Tags = 10,
     /// How training images are turned and shifted; `index` is the training step.
     Augmentation = 11,
+    /// Networks whose answer is known; `index` is the network.
+    Selftest = 12,
 }
 
 /// The stream of `(seed, purpose, index, part)`.

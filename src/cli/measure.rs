@@ -3,6 +3,8 @@
 use super::network::{ConventionOption, NetworkOptions, check_prune};
 use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
+use crate::diagnosis::ladder::LEAST_SHUFFLES;
+use crate::diagnosis::{self, Diagnosis, DiagnosisParams};
 use crate::explain::explain;
 use crate::graph::{NeuronGraph, Norm};
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Shuffling, read_network};
@@ -14,6 +16,7 @@ use crate::stats::null;
 use crate::stats::shuffle::NullModel;
 use crate::train::device;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -67,6 +70,13 @@ pub(super) struct MeasureOptions {
     /// What the nodes of a convolutional network are; all agree on chains of dense layers
     #[arg(long, value_enum, default_value = "paper")]
     convention: ConventionOption,
+    /// Say whether to believe it: its n-cut against null models that keep more and more of the network, and which number of clusters
+    /// stands out; as many shuffles of each null model as --shuffles
+    #[arg(long)]
+    diagnose: bool,
+    /// Largest number of clusters that --diagnose looks at [default: 4 more than --clusters]
+    #[arg(long, value_name = "N", requires = "diagnose", value_parser = clap::value_parser!(u16).range(2..))]
+    most_clusters: Option<u16>,
     /// Say first which way is taken, why, and what it is expected to cost
     #[arg(long)]
     explain: bool,
@@ -84,6 +94,33 @@ enum Null {
     Layer,
     /// The values are permuted among the non-zero places
     LayerNonzero,
+    /// New values, distributed as the weights, at the non-zero places
+    LayerNonzeroDistribution,
+    /// New values, distributed as the weights, at random places
+    LayerAllDistribution,
+    /// Rewired: every node keeps its number of edges in each matrix
+    Degrees,
+    /// The entries of each row are permuted: nodes keep what they send on
+    Rows,
+    /// The entries of each column are permuted: nodes keep what they receive
+    Columns,
+    /// A new initialisation of dense layers, as sparse
+    Fresh,
+}
+
+impl From<Null> for NullModel {
+    fn from(null: Null) -> Self {
+        match null {
+            Null::Layer => Self::Layer,
+            Null::LayerNonzero => Self::LayerNonzero,
+            Null::LayerNonzeroDistribution => Self::LayerNonzeroDistribution,
+            Null::LayerAllDistribution => Self::LayerAllDistribution,
+            Null::Degrees => Self::Degrees,
+            Null::Rows => Self::Rows,
+            Null::Columns => Self::Columns,
+            Null::Fresh => Self::Fresh,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,6 +143,15 @@ enum KMeansOption {
     Crate,
 }
 
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Output<'a> {
+    #[serde(flatten)]
+    measurement: &'a Measurement,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnosis: Option<&'a Diagnosis>,
+}
+
 impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
@@ -120,6 +166,19 @@ impl MeasureOptions {
     /// Refuses what no option may be.
     pub(super) fn check(&self) -> Result<(), InputError> {
         check_prune(self.prune)
+    }
+
+    /// Refuses what nothing can be said of.
+    fn check_diagnosis(&self, layered: bool) -> Result<(), InputError> {
+        if !layered {
+            let problem = "the graph has no layers, so there are no null models to compare it with";
+            return Err(InputError::new("--diagnose", problem, "put a FILE.layers.json beside it (see ncut graph)"));
+        }
+        if (self.shuffles as usize) < LEAST_SHUFFLES {
+            let problem = format!("with {} shuffles no p is below 0.05", self.shuffles);
+            return Err(InputError::new("--diagnose", problem, format!("give --shuffles {LEAST_SHUFFLES} or more")));
+        }
+        Ok(())
     }
 
     /// Measures `graph` and shows the result. `layers`: whether the graph has layers to shuffle, and the norm of their edges.
@@ -152,10 +211,7 @@ impl MeasureOptions {
                 seed: self.seed,
                 index: 0,
             },
-            null: layers.map(|_| match self.null {
-                Null::Layer => NullModel::Layer,
-                Null::LayerNonzero => NullModel::LayerNonzero,
-            }),
+            null: layers.map(|_| self.null.into()),
             shuffles: self.shuffles as usize,
             engine: match device {
                 Device::Cuda(_) => null::Engine::Device(device),
@@ -171,6 +227,18 @@ impl MeasureOptions {
                 explain(&connected, params, rayon::current_num_threads()).iter().for_each(|line| eprintln!("{line}"));
             }
         }
+        let dense_layers = model.architecture.starts_with("mlp ");
+        if matches!(self.null, Null::Fresh) && !dense_layers {
+            let problem = format!(
+                "'{}' is no network of dense layers, and how others are initialised is not known",
+                model.architecture
+            );
+            return Err(InputError::new("--null fresh", problem, "choose another null model, as layer").into());
+        }
+        if self.diagnose {
+            self.check_diagnosis(layers.is_some())?;
+        }
+        let diagnosis_of = self.diagnose.then(|| graph.clone());
         let shuffling = Shuffling {
             done: self.more.as_ref().map_or(Ok(Vec::new()), |path| earlier(path, &model, params))?,
             stop_at: self.stop_at.map(|most| most as usize),
@@ -183,12 +251,35 @@ impl MeasureOptions {
         result.model = Some(model);
         result.timing_s.load = load;
         result.timing_s.total += load;
+        let diagnosis = match diagnosis_of {
+            None => None,
+            Some(graph) => {
+                let most_clusters = self.most_clusters.map_or(self.clusters + 4, usize::from);
+                let params = DiagnosisParams {
+                    cluster: params.cluster,
+                    shuffles: self.shuffles as usize,
+                    dense_layers,
+                    most_clusters,
+                };
+                let bar = progress::Steps::new("diagnosis", diagnosis::clusterings(params));
+                let found = diagnosis::diagnose(&graph, &result, params, || bar.step());
+                bar.close();
+                Some(found.map_err(|e| anyhow::Error::new(e).context("--diagnose"))?)
+            }
+        };
         // what was asked for is written as far as it can be, whatever goes wrong with a part of it
-        let html = self.html.as_ref().map_or(Ok(()), |path| write_text(path, &html::measurement(&result)));
-        let json = self.json.as_ref().map_or(Ok(()), |path| write_json(path, &result));
+        let html =
+            self.html.as_ref().map_or(Ok(()), |path| write_text(path, &html::measurement(&result, diagnosis.as_ref())));
+        let json = self
+            .json
+            .as_ref()
+            .map_or(Ok(()), |path| write_json(path, &Output { measurement: &result, diagnosis: diagnosis.as_ref() }));
         let table = match [&self.json, &self.html].into_iter().flatten().any(|path| is_stdout(path)) {
             true => Ok(()),
-            false => print(&table::measurement(&result)),
+            false => {
+                let diagnosis = diagnosis.as_ref().map_or(String::new(), table::diagnosis);
+                print(&format!("{}{diagnosis}", table::measurement(&result)))
+            }
         };
         html.and(json).and(table)?;
         Ok(ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 mod signals;
 mod status;
 mod submit;
@@ -72,6 +73,8 @@ enum Command {
     Measure(measure::Measure),
     /// Measure any weighted undirected graph: Matrix Market .mtx or SciPy CSR .npz
     Cluster(cluster::Cluster),
+    /// Measure networks whose answer is known, of the size of yours: how often the verdict is right
+    Selftest(selftest::Selftest),
     /// Write a network's graph as .npz or .mtx, with its layers beside it
     Graph(graph::Graph),
     /// Train and measure the runs of a grid file that are not done yet
@@ -191,6 +194,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Measure(command) => command.run(&cli.global),
         Command::Cluster(command) => command.run(&cli.global),
+        Command::Selftest(command) => command.run(&cli.global),
         Command::Graph(command) => command.run(),
         Command::Run(command) => command.run(&cli.global),
         Command::Plan(command) => command.run(&cli.global),

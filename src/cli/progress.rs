@@ -53,6 +53,24 @@ impl Shuffles {
     }
 }
 
+/// Work of so many steps; hidden if standard error is not a terminal.
+pub(super) struct Steps(ProgressBar);
+
+impl Steps {
+    pub(super) fn new(what: &'static str, count: usize) -> Self {
+        let bar = ProgressBar::new(count as u64).with_style(style("{msg} {bar:24} {pos}/{len}, {eta} left"));
+        Self(bar.with_message(what))
+    }
+
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    pub(super) fn close(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// Shows the runs of a grid: a bar for each run at work and one for all of them.
 pub(super) struct GridProgress {
     terminal: bool,

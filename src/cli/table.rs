@@ -1,5 +1,7 @@
 //! Tables and measurements as text for people.
 
+use crate::diagnosis::Diagnosis;
+use crate::diagnosis::ladder::keeps;
 use crate::measure::{Measurement, NullInfo};
 use std::fmt::Write;
 
@@ -43,7 +45,7 @@ pub(super) fn measurement(m: &Measurement) -> String {
     if let Some(null) = &m.null {
         rows.push((
             "shuffled",
-            format!("{:.4} ± {:.4} ({} shuffles, {})", null.mean, null.sd, null.shuffles, kind(null)),
+            format!("{:.4} ± {:.4} ({} shuffles, {})", null.mean, null.sd, null.shuffles, null.kind.name()),
         ));
     }
     if let (Some(p), Some(null)) = (m.p_value, &m.null) {
@@ -86,8 +88,45 @@ pub(super) fn measurement(m: &Measurement) -> String {
     text
 }
 
-fn kind(null: &NullInfo) -> String {
-    serde_json::to_value(null.kind).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default()
+/// The null ladder, the range of k, and the verdict.
+pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
+    let mut text = String::new();
+    let number = |z: Option<f64>| z.map_or("none".into(), |z| format!("{z:+.2}"));
+    let mut rows = vec![["null model", "shuffled", "p", "Z", "keeps"].map(str::to_string).to_vec()];
+    rows.extend(diagnosis.ladder.iter().map(|rung| {
+        let shuffled = format!("{:.3} ± {:.3}", rung.mean, rung.sd);
+        let name = rung.kind.name().to_string();
+        vec![name, shuffled, format!("{:.4}", rung.p_value), number(rung.z_score), keeps(rung.kind).into()]
+    }));
+    let _ = writeln!(text, "\n{}", aligned(&rows));
+    let mut rows =
+        vec![["k", "n-cut / k", "Z", "next λ ÷ λ", "in shuffles", "starts agree"].map(str::to_string).to_vec()];
+    rows.extend(diagnosis.choice_of_k.candidates.iter().map(|k| {
+        vec![
+            k.clusters.to_string(),
+            format!("{:.4}", k.ncut_per_cluster),
+            number(k.z_score),
+            format!("{:.3}", k.eigengap.exp()),
+            format!("{:.3}", k.null_eigengap.exp()),
+            format!("{:.2}", k.agreement),
+        ]
+    }));
+    let _ = writeln!(text, "{}", aligned(&rows));
+    let _ = writeln!(text, "number of clusters: {}", diagnosis.choice_of_k.reason);
+    if let (Some((low, high)), Some(effect)) = (diagnosis.p_interval, diagnosis.effect_size) {
+        let (percent, where_to) = (100.0 * effect.abs(), if effect < 0.0 { "above" } else { "below" });
+        let _ = writeln!(
+            text,
+            "significance: {percent:.1} % {where_to} the mean of its shuffles, of which {:.2} to {:.2} % are lower (95 %, exact)",
+            100.0 * low,
+            100.0 * high
+        );
+    }
+    let _ = writeln!(text, "verdict: {}", diagnosis.verdict.message);
+    if let Some(advice) = &diagnosis.verdict.advice {
+        let _ = writeln!(text, "advice: {advice}");
+    }
+    text
 }
 
 /// `12,345`.

@@ -17,6 +17,7 @@ use crate::nn::Architecture;
 use crate::nn::clusterable_init::TaggedLayers;
 use crate::penalty::PenaltyLayers;
 use crate::penalty::block_share::Layers;
+use crate::stats::shuffle::NullModel;
 use crate::train::EpochRecord;
 use crate::train::augmentation::Augmentation;
 use crate::{InputError, aside};
@@ -310,6 +311,10 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
             other("clusterable_init_layers", no_convolutions),
         ),
         (!convolutional && settings.convention != Convention::Paper, other("convention", no_convolutions)),
+        (
+            convolutional && settings.null_model == NullModel::Fresh,
+            other("null_model", "'fresh' draws dense layers' weights, and this model has convolutions"),
+        ),
         (
             settings.convention == Convention::Authors && settings.graph_layers == GraphLayers::All,
             other("convention", "the authors' has no nodes for the image and dense layers (graph_layers: all)"),

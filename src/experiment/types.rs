@@ -468,7 +468,7 @@ impl Schema for SolverName {
 
 impl Schema for NullModel {
     fn schema() -> Value {
-        words(&["layer", "layer-nonzero"])
+        words(&NullModel::ALL.map(NullModel::name))
     }
 }
 

@@ -4,6 +4,8 @@ use super::Condition;
 use super::pivot::Pivot;
 use super::scatter::Picture;
 use super::text;
+use crate::diagnosis::Diagnosis;
+use crate::diagnosis::ladder::keeps;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
 use crate::measure::Measurement;
@@ -109,8 +111,49 @@ fn warnings(m: &Measurement) -> String {
     m.warnings.iter().map(|w| format!("<p class=\"warning\">{}</p>\n", escape(&w.message))).collect()
 }
 
+/// Whether to believe it.
+fn believe(diagnosis: &Diagnosis) -> String {
+    let number = |z: Option<f64>| z.map_or("none".into(), |z| format!("{z:+.2}"));
+    let ladder: Vec<Vec<String>> = diagnosis
+        .ladder
+        .iter()
+        .map(|rung| {
+            let shuffled = format!("{:.3} ± {:.3}", rung.mean, rung.sd);
+            let p = format!("{:.4}", rung.p_value);
+            vec![rung.kind.name().into(), keeps(rung.kind).into(), shuffled, p, number(rung.z_score)]
+        })
+        .collect();
+    let choice = &diagnosis.choice_of_k;
+    let clusters: Vec<Vec<String>> = choice
+        .candidates
+        .iter()
+        .map(|k| {
+            vec![
+                k.clusters.to_string(),
+                format!("{:.4}", k.ncut_per_cluster),
+                number(k.z_score),
+                format!("{:.3}", k.eigengap.exp()),
+                format!("{:.3}", k.null_eigengap.exp()),
+                format!("{:.2}", k.agreement),
+            ]
+        })
+        .collect();
+    let verdict = &diagnosis.verdict;
+    let advice = verdict.advice.iter().map(|advice| format!("<p>{}</p>\n", escape(advice))).collect::<String>();
+    format!(
+        "<h2>Should I believe it?</h2>\n<p class=\"{}\"><strong>{}</strong></p>\n{advice}{}<h2>How many clusters?</h2>\n<p>{}</p>\n{}",
+        if verdict.believable { "" } else { "warning" },
+        escape(&verdict.message),
+        table(&["null model", "keeps", "shuffled", "p", "Z"], &ladder, |_| false),
+        escape(&choice.reason),
+        table(&["k", "n-cut / k", "Z", "next λ ÷ λ", "in shuffles", "starts agree"], &clusters, |r| {
+            choice.recommended == Some(choice.candidates[r].clusters)
+        }),
+    )
+}
+
 /// One measurement.
-pub fn measurement(m: &Measurement) -> String {
+pub fn measurement(m: &Measurement, diagnosis: Option<&Diagnosis>) -> String {
     let model = m.model.as_ref();
     let rows = vec![
         vec!["network".into(), model.map(|model| model.describe()).unwrap_or_default()],
@@ -127,9 +170,10 @@ pub fn measurement(m: &Measurement) -> String {
         .collect();
     let eigenvalues: Vec<String> = m.eigenvalues.iter().map(|x| format!("{x:.4}")).collect();
     let body = format!(
-        "{}{}<h2>Null distribution</h2>\n{}<h2>Clusters</h2>\n{}<h2>Eigenvalues of L_sym</h2>\n<p>{}</p>\n<p>ncut {}</p>\n",
+        "{}{}{}<h2>Null distribution</h2>\n{}<h2>Clusters</h2>\n{}<h2>Eigenvalues of L_sym</h2>\n<p>{}</p>\n<p>ncut {}</p>\n",
         table(&["", ""], &rows, |_| false),
         warnings(m),
+        diagnosis.map_or(String::new(), believe),
         null_histogram(m, &p_and_z(m)),
         table(&["cluster", "nodes", "share of the volume"], &clusters, |_| false),
         eigenvalues.join(", "),

@@ -5,6 +5,7 @@ use super::kmeans::{Engine, KMeansParams, kmeans};
 use super::laplacian::NormalizedAdjacency;
 use super::ncut::Partition;
 use crate::graph::NeuronGraph;
+use ndarray::Array2;
 
 /// What [`cluster`] is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,12 @@ impl ClusterParams {
     pub fn restarts_for(&self, nodes: usize) -> usize {
         const MANY_NODES: usize = 2000;
         self.restarts.unwrap_or(if nodes <= MANY_NODES { 25 } else { 100 })
+    }
+
+    /// What k-means is asked for on a graph of `nodes` nodes.
+    pub fn kmeans(&self, nodes: usize) -> KMeansParams {
+        let Self { k, engine, seed, index, .. } = *self;
+        KMeansParams { k, restarts: self.restarts_for(nodes), engine, seed, index }
     }
 }
 
@@ -73,6 +80,43 @@ pub struct Clustering {
 /// * Filan et al. (2021), *Clusterability in Neural Networks*, algorithm 1, as scikit-learn 0.20 implements it.
 /// * J. Shi, J. Malik (2000), *Normalized cuts and image segmentation*.
 pub fn cluster(graph: &NeuronGraph, params: ClusterParams) -> Result<Clustering, EigshError> {
+    let spectrum = spectrum(graph, params)?;
+    let embedding = spectrum.embedding.view();
+    let found = kmeans(embedding, params.kmeans(graph.nodes()));
+    let (labels, partition) = by_volume(graph, found.labels, params.k);
+    Ok(Clustering {
+        labels,
+        eigenvalues: spectrum.eigenvalues,
+        partition,
+        components: spectrum.components,
+        inertia: found.inertia,
+        solver: spectrum.solver,
+    })
+}
+
+/// The smallest eigenvalues of a graph, and its nodes as points.
+#[derive(Debug, Clone)]
+pub struct Spectrum {
+    /// The k smallest of L_sym, ascending.
+    pub eigenvalues: Vec<f64>,
+    /// `u_j[i] / √d_i`, `(n, k)`; the first columns are the embedding for fewer clusters.
+    pub embedding: Array2<f64>,
+    /// Connected components of the graph.
+    pub components: usize,
+    /// The solver that ran.
+    pub solver: Solver,
+}
+
+/// The first two steps of [`cluster`].
+///
+/// # Errors
+///
+/// As [`cluster`].
+///
+/// # Panics
+///
+/// As [`cluster`].
+pub fn spectrum(graph: &NeuronGraph, params: ClusterParams) -> Result<Spectrum, EigshError> {
     if params.k == 0 || params.k >= graph.nodes() {
         return Err(EigshError::TooMany { k: params.k, nodes: graph.nodes() });
     }
@@ -82,25 +126,7 @@ pub fn cluster(graph: &NeuronGraph, params: ClusterParams) -> Result<Clustering,
     for (mut row, degree) in embedding.rows_mut().into_iter().zip(&s.degrees) {
         row /= degree.sqrt();
     }
-    let found = kmeans(
-        embedding.view(),
-        KMeansParams {
-            k: params.k,
-            restarts: params.restarts_for(graph.nodes()),
-            engine: params.engine,
-            seed: params.seed,
-            index: params.index,
-        },
-    );
-    let (labels, partition) = by_volume(graph, found.labels, params.k);
-    Ok(Clustering {
-        labels,
-        eigenvalues: pairs.values,
-        partition,
-        components: s.components.count,
-        inertia: found.inertia,
-        solver: pairs.solver,
-    })
+    Ok(Spectrum { eigenvalues: pairs.values, embedding, components: s.components.count, solver: pairs.solver })
 }
 
 /// Numbers the clusters by descending volume; equal volumes keep their order.

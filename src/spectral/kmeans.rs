@@ -81,6 +81,21 @@ pub fn kmeans(points: ArrayView2<f64>, params: KMeansParams) -> KMeans {
         .unwrap_or_else(|| unreachable!("there is at least one start"))
 }
 
+/// What each start of [`kmeans()`] ends at, by this file's implementation, least inertia first.
+///
+/// # Panics
+///
+/// As [`kmeans()`].
+pub fn starts(points: ArrayView2<f64>, params: KMeansParams) -> Vec<KMeans> {
+    let KMeansParams { k, restarts, .. } = params;
+    assert!(k > 0 && restarts > 0 && points.nrows() >= k, "k-means of {} points into {k} clusters", points.nrows());
+    let data = Points::new(points);
+    let start = |restart| data.start(k, &mut stream(params.seed, Purpose::KMeans, params.index, restart as u16));
+    let mut all: Vec<KMeans> = (0..restarts).map(start).collect();
+    all.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
+    all
+}
+
 /// Points are handled in tiles of this many; padding points are all zero.
 const TILE: usize = 8;
 const TILE_MASK: u32 = (1 << TILE) - 1;

@@ -6,6 +6,7 @@
 //!
 //! [`clustering::cluster`] is the whole pipeline.
 
+pub mod agreement;
 pub mod arpack;
 pub mod block_matrix;
 pub mod clustering;

@@ -33,6 +33,80 @@ pub fn sequential_p_value(lower: usize, shuffles: usize) -> f64 {
     lower as f64 / shuffles as f64
 }
 
+/// The exact 95 % interval of a proportion of which `hits` of `trials` were seen (Clopper and Pearson): with r of n shuffles below the
+/// network, of the p that infinitely many would show.
+///
+/// # References
+///
+/// * C. Clopper, E. Pearson (1934), *The use of confidence or fiducial limits illustrated in the case of the binomial*,
+///   Biometrika 26(4).
+///
+/// # Examples
+///
+/// ```
+/// use ncut::stats::permutation::proportion_interval;
+/// // none of 50: from 0 to 1 − 0.025^(1/50)
+/// let (low, high) = proportion_interval(0, 50);
+/// assert!(low == 0.0 && (high - (1.0 - 0.025f64.powf(1.0 / 50.0))).abs() < 1e-12);
+/// // scipy.stats.binomtest(3, 20).proportion_ci()
+/// let (low, high) = proportion_interval(3, 20);
+/// assert!((low - 0.03207094).abs() < 1e-8 && (high - 0.37892683).abs() < 1e-8);
+/// ```
+pub fn proportion_interval(hits: usize, trials: usize) -> (f64, f64) {
+    const TAIL: f64 = 0.025;
+    // P(X ≤ x) of a binomial variable, falling in its probability
+    let at_most = |x: usize, probability: f64| -> f64 {
+        let odds = (probability / (1.0 - probability)).ln();
+        let mut log = trials as f64 * (-probability).ln_1p();
+        let mut sum = log.exp();
+        for i in 1..=x {
+            log += ((trials - i + 1) as f64 / i as f64).ln() + odds;
+            sum += log.exp();
+        }
+        sum
+    };
+    let solve = |x: usize, wanted: f64| {
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..60 {
+            let middle = (low + high) / 2.0;
+            if at_most(x, middle) > wanted { low = middle } else { high = middle }
+        }
+        (low + high) / 2.0
+    };
+    let low = if hits == 0 { 0.0 } else { solve(hits - 1, 1.0 - TAIL) };
+    let high = if hits >= trials { 1.0 } else { solve(hits, TAIL) };
+    (low, high)
+}
+
+/// The least false discovery rate at which each of some tests would be called significant, in their order (Benjamini and Hochberg):
+/// `q_i = min over the tests with p ≥ p_i of p · m / rank`, at most 1.
+///
+/// # References
+///
+/// * Y. Benjamini, Y. Hochberg (1995), *Controlling the false discovery rate*, J. R. Stat. Soc. B 57(1).
+///
+/// # Examples
+///
+/// ```
+/// use ncut::stats::permutation::false_discovery_rates;
+/// // scipy.stats.false_discovery_control
+/// let rates = false_discovery_rates(&[0.01, 0.04, 0.03, 0.2]);
+/// for (rate, expected) in rates.iter().zip([0.04, 0.16 / 3.0, 0.16 / 3.0, 0.2]) {
+///     assert!((rate - expected).abs() < 1e-15);
+/// }
+/// ```
+pub fn false_discovery_rates(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[b].total_cmp(&p_values[a]));
+    let mut rates = vec![1.0; p_values.len()];
+    let mut least: f64 = 1.0;
+    for (place, &test) in order.iter().enumerate() {
+        least = least.min(p_values[test] * p_values.len() as f64 / (p_values.len() - place) as f64);
+        rates[test] = least;
+    }
+    rates
+}
+
 /// Mean and standard deviation with ddof = 0; `None` of an empty slice.
 pub fn mean_and_sd(values: &[f64]) -> Option<(f64, f64)> {
     if values.is_empty() {

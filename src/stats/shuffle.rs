@@ -1,4 +1,4 @@
-//! Null models: the same graph with its weights shuffled within each block.
+//! Null models: the same graph with its weights shuffled, or drawn anew, within each block.
 
 use crate::graph::{Block, Csr, NeuronGraph};
 use crate::prefetch::prefetch;
@@ -19,10 +19,56 @@ pub enum NullModel {
     /// A permutation of the values among the non-zero places: keeps each layer's weights and the topology (paper,
     /// appendix A.6).
     LayerNonzero,
+    /// New values at the non-zero places: each that of a random one plus normal noise of sd [`BANDWIDTH`], its magnitude (the authors'
+    /// kernel density estimate): keeps the topology, and the distribution of weights roughly.
+    LayerNonzeroDistribution,
+    /// `Layer`, then `LayerNonzeroDistribution`, as the authors have it.
+    LayerAllDistribution,
+    /// The places are rewired so that every node keeps its number of edges in each matrix, then the values permuted among them:
+    /// keeps each layer's weights and all degrees. Where no place is zero, as `Layer`.
+    Degrees,
+    /// The entries of each row are permuted among its columns, zeros too: keeps what each node sends to the next layer, and to how
+    /// many.
+    Rows,
+    /// The entries of each column are permuted among its rows: keeps what each node receives, and from how many.
+    Columns,
+    /// A new initialisation, Glorot's, as sparse: of `|w|` uniform up to √(6 / (d_in + d_out)) the largest, as many as there are
+    /// edges, at random places. Keeps widths and sparsity alone. Of dense layers: those of kernels start otherwise.
+    Fresh,
 }
 
-/// `graph` with the entries of each block permuted, each block by itself. The multiset of weights of every block is
-/// kept exactly. Nodes may lose all their edges; they are not dropped here.
+/// Standard deviation of the noise of the two null models that draw new values.
+pub const BANDWIDTH: f64 = 0.01;
+
+impl NullModel {
+    /// All of them, from what keeps least to what keeps most of a network.
+    pub const ALL: [Self; 8] = [
+        Self::Fresh,
+        Self::LayerAllDistribution,
+        Self::Layer,
+        Self::Degrees,
+        Self::LayerNonzeroDistribution,
+        Self::LayerNonzero,
+        Self::Rows,
+        Self::Columns,
+    ];
+
+    /// As options and files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Layer => "layer",
+            Self::LayerNonzero => "layer-nonzero",
+            Self::LayerNonzeroDistribution => "layer-nonzero-distribution",
+            Self::LayerAllDistribution => "layer-all-distribution",
+            Self::Degrees => "degrees",
+            Self::Rows => "rows",
+            Self::Columns => "columns",
+            Self::Fresh => "fresh",
+        }
+    }
+}
+
+/// `graph` with each block drawn anew under `model`, each block by itself. Nodes may lose all their edges; they are not dropped here.
 ///
 /// # Panics
 ///
@@ -33,20 +79,112 @@ pub fn shuffle(graph: &NeuronGraph, model: NullModel, rng: &mut ChaCha8Rng) -> N
         .iter()
         .map(|block| {
             assert_ne!(block.source, block.target, "a node set joined to itself cannot be shuffled");
-            let mut values = block.weights.data().to_vec();
-            permute(&mut values, rng);
-            let (rows, columns) = block.weights.shape();
-            let (indptr, indices) = match model {
-                NullModel::Layer if values.len() < rows * columns => random_places((rows, columns), values.len(), rng),
-                NullModel::Layer | NullModel::LayerNonzero => {
-                    (block.weights.indptr().raw_storage().to_vec(), block.weights.indices().to_vec())
-                }
-            };
-            let weights: Csr = CsMatI::new(block.weights.shape(), indptr, indices, values);
-            Block { weights, ..*block }
+            Block { weights: shuffled(&block.weights, model, rng), ..*block }
         })
         .collect();
     NeuronGraph { node_sets: graph.node_sets.clone(), blocks }
+}
+
+fn shuffled(weights: &Csr, model: NullModel, rng: &mut ChaCha8Rng) -> Csr {
+    let (rows, columns) = weights.shape();
+    let own_places = || (weights.indptr().raw_storage().to_vec(), weights.indices().to_vec());
+    let some_places = |rng: &mut ChaCha8Rng| match weights.nnz() < rows * columns {
+        true => random_places((rows, columns), weights.nnz(), rng),
+        false => own_places(),
+    };
+    let permuted = |rng: &mut ChaCha8Rng| {
+        let mut values = weights.data().to_vec();
+        permute(&mut values, rng);
+        values
+    };
+    let (values, (indptr, indices)) = match model {
+        NullModel::Layer => {
+            let values = permuted(rng);
+            (values, some_places(rng))
+        }
+        NullModel::LayerNonzero => (permuted(rng), own_places()),
+        NullModel::LayerNonzeroDistribution => (smoothed(weights.data(), rng), own_places()),
+        NullModel::LayerAllDistribution => {
+            let values = smoothed(weights.data(), rng);
+            (values, some_places(rng))
+        }
+        NullModel::Degrees => {
+            let values = permuted(rng);
+            (values, rewired(weights, rng))
+        }
+        NullModel::Rows => return within_rows(weights, rng),
+        NullModel::Columns => {
+            let transposed = within_rows(&weights.transpose_view().to_csr(), rng);
+            return transposed.transpose_view().to_csr();
+        }
+        NullModel::Fresh => {
+            let limit = (6.0 / (rows + columns) as f64).sqrt();
+            let least = 1.0 - weights.nnz() as f64 / (rows * columns) as f64;
+            let values = (0..weights.nnz()).map(|_| limit * (1.0 - (1.0 - least) * rng.gen_range(0.0..1.0))).collect();
+            (values, some_places(rng))
+        }
+    };
+    CsMatI::new((rows, columns), indptr, indices, values)
+}
+
+/// As many draws from a kernel density estimate of `values`, their magnitudes.
+fn smoothed(values: &[f64], rng: &mut ChaCha8Rng) -> Vec<f64> {
+    let draw = |_| {
+        let value = values[rng.gen_range(0..values.len())];
+        // Box and Muller's transform
+        let (u, v): (f64, f64) = (1.0 - rng.gen_range(0.0..1.0), rng.gen_range(0.0..1.0));
+        let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
+        (value + BANDWIDTH * normal).abs().max(f64::MIN_POSITIVE)
+    };
+    (0..values.len()).map(draw).collect()
+}
+
+/// Each row's values in random order at random places of the row.
+fn within_rows(weights: &Csr, rng: &mut ChaCha8Rng) -> Csr {
+    let (rows, columns) = weights.shape();
+    let mut values = weights.data().to_vec();
+    let mut indices = weights.indices().to_vec();
+    let indptr = weights.indptr().raw_storage().to_vec();
+    for row in 0..rows {
+        let entries = indptr[row] as usize..indptr[row + 1] as usize;
+        permute(&mut values[entries.clone()], rng);
+        if entries.len() < columns {
+            let mut places = rand::seq::index::sample(rng, columns, entries.len()).into_vec();
+            places.sort_unstable();
+            indices[entries].iter_mut().zip(places).for_each(|(index, place)| *index = place as u32);
+        }
+    }
+    CsMatI::new((rows, columns), indptr, indices, values)
+}
+
+/// Random places with the row and column counts of those of `weights`, as CSR index arrays: by swaps of the columns of two places,
+/// refused where a place would be taken twice. The chain of swaps goes through all such sets alike; it is this long in units of places.
+///
+/// # References
+///
+/// * R. Milo et al. (2003), *On the uniform generation of random graphs with prescribed degree sequences*, arXiv:cond-mat/0312028.
+fn rewired(weights: &Csr, rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<u32>) {
+    const SWAPS: usize = 10;
+    let (rows, columns) = weights.shape();
+    let indptr = weights.indptr().raw_storage().to_vec();
+    let mut taken = vec![false; rows * columns];
+    let row_of = |entry: usize| indptr.partition_point(|first| *first as usize <= entry) - 1;
+    let mut places: Vec<(usize, usize)> =
+        weights.indices().iter().enumerate().map(|(entry, &column)| (row_of(entry), column as usize)).collect();
+    places.iter().for_each(|&(row, column)| taken[row * columns + column] = true);
+    let swaps = if places.len() < 2 || places.len() == rows * columns { 0 } else { SWAPS * places.len() };
+    for _ in 0..swaps {
+        let (i, j) = (rng.gen_range(0..places.len()), rng.gen_range(0..places.len()));
+        let ((a, b), (c, d)) = (places[i], places[j]);
+        if a == c || b == d || taken[a * columns + d] || taken[c * columns + b] {
+            continue;
+        }
+        (taken[a * columns + b], taken[c * columns + d]) = (false, false);
+        (taken[a * columns + d], taken[c * columns + b]) = (true, true);
+        (places[i], places[j]) = ((a, d), (c, b));
+    }
+    places.sort_unstable();
+    (indptr, places.into_iter().map(|(_, column)| column as u32).collect())
 }
 
 /// Draws made before the swaps that they ask for.
@@ -183,5 +321,82 @@ mod tests {
         }
         // 19 × 10 degrees of freedom: mean 190, sd 19.5
         assert!((110.0..270.0).contains(&chi_square), "chi-square {chi_square}");
+    }
+
+    fn sums(graph: &NeuronGraph, of: impl Fn(f64) -> f64) -> [Vec<f64>; 2] {
+        let dense = graph.blocks[0].weights.to_dense().mapv(of);
+        [1, 0].map(|axis| dense.sum_axis(ndarray::Axis(axis)).to_vec())
+    }
+
+    fn random(rows: usize, columns: usize, sparsity: f64) -> NeuronGraph {
+        let mut rng = stream(9, Purpose::InitialWeights, 0, 0);
+        let entry = || if rng.gen_range(0.0..1.0) < sparsity { 0.0 } else { rng.gen_range(0.01..1.0) };
+        mlp_graph(vec![("w".into(), Array2::from_shape_simple_fn((rows, columns), entry))])
+    }
+
+    /// What each null model says that it keeps, and that it moves the rest.
+    #[test]
+    fn null_models_keep_what_they_say() {
+        let graph = random(30, 40, 0.7);
+        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+        let is_edge = |weight: f64| f64::from(u8::from(weight != 0.0));
+        for model in NullModel::ALL {
+            let shuffled = shuffle(&graph, model, &mut stream(3, Purpose::Shuffle, 0, 0));
+            let strengths = [&graph, &shuffled].map(|graph| sums(graph, |weight| weight));
+            let degrees = [&graph, &shuffled].map(|graph| sums(graph, is_edge));
+            let keeps = (
+                sorted(&shuffled) == sorted(&graph),
+                shuffled.blocks[0].weights.indices() == graph.blocks[0].weights.indices(),
+                [0, 1].map(|side| near(&degrees[0][side], &degrees[1][side])),
+                [0, 1].map(|side| near(&strengths[0][side], &strengths[1][side])),
+            );
+            let expected = match model {
+                NullModel::Layer => (true, false, [false; 2], [false; 2]),
+                NullModel::LayerNonzero => (true, true, [true; 2], [false; 2]),
+                NullModel::LayerNonzeroDistribution => (false, true, [true; 2], [false; 2]),
+                NullModel::LayerAllDistribution | NullModel::Fresh => (false, false, [false; 2], [false; 2]),
+                NullModel::Degrees => (true, false, [true; 2], [false; 2]),
+                NullModel::Rows => (true, false, [true, false], [true, false]),
+                NullModel::Columns => (true, false, [false, true], [false, true]),
+            };
+            assert_eq!(keeps, expected, "{model:?}");
+            assert_eq!(shuffled.blocks[0].weights.nnz(), graph.blocks[0].weights.nnz(), "{model:?}");
+        }
+    }
+
+    /// All 3 × 3 sets of places with the degrees of a permutation are permutations, six of them, each as likely.
+    #[test]
+    fn rewiring_is_uniform() {
+        let identity = Array2::from_shape_fn((3, 3), |(i, j)| f64::from(u8::from(i == j)));
+        let graph = mlp_graph(vec![("w".into(), identity)]);
+        let mut counts = std::collections::BTreeMap::new();
+        for i in 0..3000 {
+            let shuffled = shuffle(&graph, NullModel::Degrees, &mut stream(2, Purpose::Shuffle, i, 0));
+            *counts.entry(shuffled.blocks[0].weights.indices().to_vec()).or_insert(0usize) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        let chi_square: f64 = counts.values().map(|count| (*count as f64 - 500.0).powi(2) / 500.0).sum();
+        // 5 degrees of freedom: 20.5 is passed once in a thousand
+        assert!(chi_square < 20.5, "{counts:?}");
+    }
+
+    /// Kernels of sd 0.01 around the values: mean kept, variance grown by 1e-4. Glorot's largest 30 %: uniform above 0.7 of the limit.
+    #[test]
+    fn drawn_values_have_their_distributions() {
+        let graph = random(200, 200, 0.7);
+        let values =
+            |model| shuffle(&graph, model, &mut stream(4, Purpose::Shuffle, 0, 0)).blocks[0].weights.data().to_vec();
+        let moments = |values: &[f64]| {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64)
+        };
+        let (own, drawn) = (moments(graph.blocks[0].weights.data()), moments(&values(NullModel::LayerAllDistribution)));
+        assert!((own.0 - drawn.0).abs() < 0.015 && (own.1 + 1e-4 - drawn.1).abs() < 0.005, "{own:?} {drawn:?}");
+        let (limit, fresh) = ((6.0f64 / 400.0).sqrt(), values(NullModel::Fresh));
+        let least = 1.0 - fresh.len() as f64 / 40_000.0;
+        let (mean, variance) = moments(&fresh);
+        assert!(fresh.iter().all(|x| (least * limit..=limit).contains(x)));
+        assert!((mean / limit - (1.0 + least) / 2.0).abs() < 0.003, "{mean}");
+        assert!((variance / (limit * (1.0 - least)).powi(2) * 12.0 - 1.0).abs() < 0.05, "{variance}");
     }
 }
