@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 const BEST_STARTS: usize = 5;
 /// Parts with an eigenvalue below this are as good as separate.
 pub const ZERO: f64 = 1e-3;
-/// Above this share of the volume in one cluster, a gap is that of crumbs.
+/// Above this share of the volume in one cluster, the others are crumbs.
 const GIANT_SHARE: f64 = 0.5;
 /// Two clusters share the volume evenly where the larger holds half, so they may be this uneven.
 const GIANT_OF_TWO: f64 = 0.75;
@@ -189,11 +189,11 @@ fn choose(candidates: Vec<Candidate>, shuffles: &[Shuffled]) -> ChoiceOfK {
     let k = widest.clusters;
     let giant = if k == 2 { GIANT_OF_TWO } else { GIANT_SHARE };
     let (recommended, reason) = if p_value >= LEVEL {
-        (None, "none stands out: no eigengap is wider than shuffles have them".into())
+        (None, "none stands out: shuffles have eigenvalues that exceed the ones before them as much".into())
     } else if widest.largest_share > giant {
         let percent = 100.0 * widest.largest_share;
-        let reason = "none stands out but by crumbs: the eigengap that exceeds those of shuffles most";
-        (None, format!("{reason}, after k = {k}, leaves {percent:.0} % of the volume in one cluster"))
+        let where_to = format!("eigenvalues exceed those of shuffles most after k = {k}");
+        (None, format!("none stands out: {where_to}, but one cluster holds {percent:.0} % of the volume there"))
     } else {
         let times = |gap: f64| format!("{:.2} times", gap.exp());
         let (own, theirs) = (times(widest.eigengap), times(widest.null_eigengap));

@@ -5,10 +5,10 @@ use crate::measure::Measurement;
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
 
-/// Warnings with which an n-cut does not speak of parts: what to try.
+/// Warnings with which an n-cut does not speak of parts, the worst first: what to try.
 const DEGENERATE: [(&str, &str); 4] = [
-    ("disconnected", "measure the largest piece alone, or prune less"),
     ("unbalanced", "look at the volumes and Q; fewer clusters may be balanced, dead neurons may have to be dropped"),
+    ("disconnected", "measure the largest piece alone, or prune less"),
     ("near-zero", "drop the small groups that hang on by tiny weights, or set those weights to zero"),
     ("near-isolated", "drop the small groups that hang on by tiny weights, or set those weights to zero"),
 ];

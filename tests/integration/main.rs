@@ -4,6 +4,7 @@
 mod again;
 mod bad_input;
 mod convolutional;
+mod diagnosis;
 mod forms;
 mod gc;
 mod graphs;
