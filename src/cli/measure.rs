@@ -238,7 +238,7 @@ impl MeasureOptions {
         if self.diagnose {
             self.check_diagnosis(layers.is_some())?;
         }
-        let diagnosis_of = self.diagnose.then(|| graph.clone());
+        let shown = (self.diagnose || self.html.is_some()).then(|| graph.clone());
         let shuffling = Shuffling {
             done: self.more.as_ref().map_or(Ok(Vec::new()), |path| earlier(path, &model, params))?,
             stop_at: self.stop_at.map(|most| most as usize),
@@ -251,9 +251,8 @@ impl MeasureOptions {
         result.model = Some(model);
         result.timing_s.load = load;
         result.timing_s.total += load;
-        let diagnosis = match diagnosis_of {
-            None => None,
-            Some(graph) => {
+        let diagnosis = match &shown {
+            Some(graph) if self.diagnose => {
                 let most_clusters = self.most_clusters.map_or(self.clusters + 4, usize::from);
                 let params = DiagnosisParams {
                     cluster: params.cluster,
@@ -262,14 +261,16 @@ impl MeasureOptions {
                     most_clusters,
                 };
                 let bar = progress::Steps::new("diagnosis", diagnosis::clusterings(params));
-                let found = diagnosis::diagnose(&graph, &result, params, || bar.step());
+                let found = diagnosis::diagnose(graph, &result, params, || bar.step());
                 bar.close();
                 Some(found.map_err(|e| anyhow::Error::new(e).context("--diagnose"))?)
             }
+            _ => None,
         };
         // what was asked for is written as far as it can be, whatever goes wrong with a part of it
-        let html =
-            self.html.as_ref().map_or(Ok(()), |path| write_text(path, &html::measurement(&result, diagnosis.as_ref())));
+        let page = self.html.as_ref().zip(shown.as_ref());
+        let html = page
+            .map_or(Ok(()), |(path, graph)| write_text(path, &html::measurement(&result, diagnosis.as_ref(), graph)));
         let json = self
             .json
             .as_ref()

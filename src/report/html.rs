@@ -1,6 +1,8 @@
 //! Self-contained pages: no scripts, no requests, light and dark.
 
 use super::Condition;
+use super::adjacency;
+use super::clusters;
 use super::pivot::Pivot;
 use super::scatter::Picture;
 use super::text;
@@ -8,6 +10,7 @@ use crate::diagnosis::Diagnosis;
 use crate::diagnosis::ladder::keeps;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
+use crate::graph::NeuronGraph;
 use crate::measure::Measurement;
 use std::fmt::Write;
 
@@ -21,6 +24,7 @@ th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px so
 th { color: var(--soft); font-weight: 600; }
 .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; } figcaption { color: var(--soft); font-size: .85rem; max-width: 22rem; }
 figure svg text { fill: var(--soft); font-size: 11px; } .picture svg { max-width: 100%; height: auto; } .warning { border-left: 3px solid var(--mark); padding-left: .7rem; }
+.share { text-align: right; padding: .25rem .5rem; } .adjacency { width: min(36rem, 100%); background: #fff; }
 .incomplete td:nth-child(3) { color: var(--mark); font-weight: 600; }
 ";
 
@@ -129,7 +133,11 @@ fn believe(diagnosis: &Diagnosis) -> String {
         .iter()
         .map(|k| {
             vec![
-                k.clusters.to_string(),
+                if choice.recommended == Some(k.clusters) {
+                    format!("{} ◄", k.clusters)
+                } else {
+                    k.clusters.to_string()
+                },
                 format!("{:.4}", k.ncut_per_cluster),
                 number(k.z_score),
                 format!("{:.3}", k.eigengap.exp()),
@@ -146,14 +154,14 @@ fn believe(diagnosis: &Diagnosis) -> String {
         escape(&verdict.message),
         table(&["null model", "keeps", "shuffled", "p", "Z"], &ladder, |_| false),
         escape(&choice.reason),
-        table(&["k", "n-cut / k", "Z", "next λ ÷ λ", "in shuffles", "starts agree"], &clusters, |r| {
-            choice.recommended == Some(choice.candidates[r].clusters)
-        }),
+        table(&["k", "n-cut / k", "Z", "next λ ÷ λ", "in shuffles", "starts agree"], &clusters, |_| false),
     )
 }
 
 /// One measurement.
-pub fn measurement(m: &Measurement, diagnosis: Option<&Diagnosis>) -> String {
+///
+/// `graph` is what was measured, nodes that were dropped included.
+pub fn measurement(m: &Measurement, diagnosis: Option<&Diagnosis>, graph: &NeuronGraph) -> String {
     let model = m.model.as_ref();
     let rows = vec![
         vec!["network".into(), model.map(|model| model.describe()).unwrap_or_default()],
@@ -165,17 +173,21 @@ pub fn measurement(m: &Measurement, diagnosis: Option<&Diagnosis>) -> String {
         vec!["against shuffles".into(), p_and_z(m)],
         vec!["balance".into(), format!("{:.2} effective clusters, Q = {:.3}", m.effective_clusters, m.modularity_q)],
     ];
-    let clusters: Vec<Vec<String>> = (0..m.clusters)
+    let table_of_clusters: Vec<Vec<String>> = (0..m.clusters)
         .map(|c| vec![c.to_string(), m.sizes[c].to_string(), format!("{:.1} %", 100.0 * m.volumes[c])])
         .collect();
     let eigenvalues: Vec<String> = m.eigenvalues.iter().map(|x| format!("{x:.4}")).collect();
     let body = format!(
-        "{}{}{}<h2>Null distribution</h2>\n{}<h2>Clusters</h2>\n{}<h2>Eigenvalues of L_sym</h2>\n<p>{}</p>\n<p>ncut {}</p>\n",
+        "{}{}{}<h2>Null distribution</h2>\n{}<h2>Clusters</h2>\n{}<h2>Where they are</h2>\n{}\
+         <h2>Who is joined to whom</h2>\n{}<h2>Eigenvalues of L_sym</h2>\n{}<p>{}</p>\n<p>ncut {}</p>\n",
         table(&["", ""], &rows, |_| false),
         warnings(m),
         diagnosis.map_or(String::new(), believe),
         null_histogram(m, &p_and_z(m)),
-        table(&["cluster", "nodes", "share of the volume"], &clusters, |_| false),
+        table(&["cluster", "nodes", "share of the volume"], &table_of_clusters, |_| false),
+        clusters::by_layer(m),
+        adjacency::figure(graph, m),
+        clusters::spectrum(m),
         eigenvalues.join(", "),
         escape(&m.version)
     );

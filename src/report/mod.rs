@@ -8,6 +8,8 @@
 //!                 └─► tensorboard
 //! ```
 
+mod adjacency;
+mod clusters;
 pub mod columns;
 pub mod csv;
 #[cfg(test)]

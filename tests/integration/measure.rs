@@ -346,7 +346,12 @@ fn files_hold_what_the_screen_shows() {
     }
     let page = String::from_utf8(work.read("m.html")).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
-    for wanted in ["a&lt;b&gt;&amp;c.safetensors", &format!("{:.4}", number(&m["ncut"])), "<svg"] {
+    for wanted in [
+        "a&lt;b&gt;&amp;c.safetensors",
+        &format!("{:.4}", number(&m["ncut"])),
+        "<svg",
+        "<image href=\"data:image/png;base64,",
+    ] {
         assert!(page.contains(wanted), "no '{wanted}' in the page");
     }
     for unwanted in ["<b>", "<script", "http://", "https://", "src="] {
