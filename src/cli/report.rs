@@ -27,6 +27,9 @@ pub(super) struct Report {
     /// Write Markdown; - for standard output
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write tables in LaTeX; - for standard output
+    #[arg(long, value_name = "FILE")]
+    latex: Option<PathBuf>,
     /// Write a page with null distributions
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -68,6 +71,9 @@ impl Report {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
             write_text(path, &(report::text::markdown(&conditions) + &tables))?;
         }
+        if let Some(path) = &self.latex {
+            write_text(path, &report::latex::latex(&conditions, &tables))?;
+        }
         if let Some(path) = &self.html {
             let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
             write_text(path, &report::html::grid(&conditions, &tables, &pictures, &results))?;
@@ -83,7 +89,8 @@ impl Report {
             let count = report::tensorboard::write(&records, dir)?;
             note(&format!("{}: event files of {count} of {} runs", dir.display(), records.len()));
         }
-        let outputs = [&self.json, &self.markdown, &self.html, &self.csv, &self.parquet, &self.tensorboard];
+        let outputs =
+            [&self.json, &self.markdown, &self.latex, &self.html, &self.csv, &self.parquet, &self.tensorboard];
         if outputs.iter().all(|path| path.is_none()) {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
             print(&(report::text::conditions(&conditions) + &tables))?;

@@ -217,6 +217,9 @@ pub fn grid(
         "<p>n-cut: lower is more clusterable. Shuffled: mean n-cut of the same weights shuffled within each layer. \
          ± is the standard deviation over replicates; se: standard errors of the difference of means.</p>\n",
     );
+    if let Some(line) = text::discoveries(conditions) {
+        body.push_str(&format!("<p>{line}.</p>\n"));
+    }
     for Pivot { title, header, rows } in tables {
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
         body.push_str(&format!("<h2>{}</h2>\n{}", escape(title), table(&header, rows, |_| false)));

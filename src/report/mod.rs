@@ -15,6 +15,7 @@ pub mod csv;
 #[cfg(test)]
 mod fixtures;
 pub mod html;
+pub mod latex;
 pub mod parquet;
 pub mod pivot;
 mod published;

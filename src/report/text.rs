@@ -1,6 +1,7 @@
 //! Conditions as tables, for a terminal and in Markdown.
 
 use super::{Condition, Figure, Figures};
+use crate::stats::permutation::false_discovery_rates;
 
 pub(super) const HEADER: [&str; 10] =
     ["condition", "state", "n", "n-cut", "published", "shuffled", "published", "Z", "test acc.", "published"];
@@ -97,6 +98,24 @@ pub(super) fn not_done(conditions: &[Condition]) -> Option<String> {
     (missing > 0).then(|| format!("{missing} of {all} runs are not done ({counts}); `ncut run FILE` makes them"))
 }
 
+/// How many of all networks are more clusterable than their shuffles, and how many of those would be if as many tests are to go wrong
+/// in a twentieth of what they find; nothing of a single one.
+pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
+    const LEVEL: f64 = 0.05;
+    let figures = conditions.iter().flat_map(|condition| condition.unpruned.iter().chain(&condition.pruned));
+    let p_values: Vec<f64> =
+        figures.filter_map(|figures| figures.p_value.as_ref()).flat_map(|p| p.values.iter().copied()).collect();
+    let below = |values: &[f64]| values.iter().filter(|value| **value < LEVEL).count();
+    (p_values.len() > 1).then(|| {
+        format!(
+            "{} of {} networks have p < 0.05; {} at a false discovery rate below 0.05 (Benjamini and Hochberg)",
+            below(&p_values),
+            p_values.len(),
+            below(&false_discovery_rates(&p_values))
+        )
+    })
+}
+
 /// Columns under each other, and what is not done.
 pub fn conditions(conditions: &[Condition]) -> String {
     let rows = rows(conditions);
@@ -113,11 +132,12 @@ pub fn conditions(conditions: &[Condition]) -> String {
     table + &not_done(conditions).map(|line| line + "\n").unwrap_or_default()
 }
 
-/// A Markdown table, and what is not done. `se`: standard errors of the difference of means.
+/// A Markdown table, what is significant, and what is not done. `se`: standard errors of the difference of means.
 pub fn markdown(conditions: &[Condition]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace("  ", " "));
     let mut text = line(&HEADER.map(str::to_string));
     text.push_str(&format!("|{}\n", "---|".repeat(HEADER.len())));
     rows(conditions).iter().for_each(|row| text.push_str(&line(&row.cells)));
-    text + &not_done(conditions).map(|line| format!("\n{line}\n")).unwrap_or_default()
+    let lines = [discoveries(conditions), not_done(conditions)];
+    text + &lines.into_iter().flatten().map(|line| format!("\n{line}\n")).collect::<String>()
 }

@@ -504,6 +504,7 @@ fn output_where_none_can_be() {
         (vec!["graph", "net.safetensors", "-o"], "x.mtx"),
         (vec!["report", "grid.yaml", "--json"], "x.json"),
         (vec!["report", "grid.yaml", "--markdown"], "x.md"),
+        (vec!["report", "grid.yaml", "--latex"], "x.tex"),
         (vec!["report", "grid.yaml", "--html"], "x.html"),
         (vec!["data", "show", "mnist-sample", "-o"], "x.png"),
         (vec!["data", "build", "lines", "-o"], "x"),
