@@ -323,8 +323,11 @@ pub fn read_network(
     Ok((graph, ModelInfo { taken_for_a_chain, ..info(name, is_convolutional.then_some(params.layers)) }))
 }
 
-/// Share of the volume above which one cluster is called a giant.
-const GIANT_SHARE: f64 = 0.5;
+/// Share of the volume above which one of k clusters is called a giant: of two, one always holds half.
+pub fn giant_share(k: usize) -> f64 {
+    if k == 2 { 0.75 } else { 0.5 }
+}
+
 /// Share of the volume, in units of a cluster's fair share, below which a cluster is called a crumb.
 const CRUMB: f64 = 0.1;
 /// Share of a crumb's weight that leaves it, below which it hangs on by a thread.
@@ -533,7 +536,7 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
             format!("the graph falls into {count} unconnected pieces, so some parts are separate by topology alone"),
         );
     }
-    if k > 1 && largest > GIANT_SHARE {
+    if k > 1 && largest > giant_share(k) {
         warn(
             "unbalanced",
             format!(

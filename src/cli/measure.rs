@@ -3,6 +3,7 @@
 use super::network::{ConventionOption, NetworkOptions, check_prune};
 use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
+use crate::diagnosis::choice::BEYOND;
 use crate::diagnosis::ladder::LEAST_SHUFFLES;
 use crate::diagnosis::{self, Diagnosis, DiagnosisParams};
 use crate::explain::explain;
@@ -72,10 +73,10 @@ pub(super) struct MeasureOptions {
     convention: ConventionOption,
     /// Say whether to believe it: its n-cut against null models that keep more and more of the network, and which number of clusters
     /// stands out; as many shuffles of each null model as --shuffles
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stop_at")]
     diagnose: bool,
-    /// Largest number of clusters that --diagnose looks at [default: 4 more than --clusters]
-    #[arg(long, value_name = "N", requires = "diagnose", value_parser = clap::value_parser!(u16).range(2..))]
+    /// Largest number of clusters that --diagnose looks at, each in every shuffle [default: 4 more than --clusters]
+    #[arg(long, value_name = "N", requires = "diagnose", value_parser = clap::value_parser!(u16).range(2..=100))]
     most_clusters: Option<u16>,
     /// Say first which way is taken, why, and what it is expected to cost
     #[arg(long)]
@@ -174,6 +175,14 @@ impl MeasureOptions {
             let problem = "the graph has no layers, so there are no null models to compare it with";
             return Err(InputError::new("--diagnose", problem, "put a FILE.layers.json beside it (see ncut graph)"));
         }
+        if self.clusters < 2 {
+            let problem = "one cluster is the whole network, whose n-cut is 0";
+            return Err(InputError::new("--diagnose", problem, "give -k 2 or more"));
+        }
+        if let Some(most) = self.most_clusters.filter(|most| usize::from(*most) < self.clusters) {
+            let problem = format!("{most} is less than the {} clusters measured", self.clusters);
+            return Err(InputError::new("--most-clusters", problem, format!("give {} or more", self.clusters)));
+        }
         if (self.shuffles as usize) < LEAST_SHUFFLES {
             let problem = format!("with {} shuffles no p is below 0.05", self.shuffles);
             return Err(InputError::new("--diagnose", problem, format!("give --shuffles {LEAST_SHUFFLES} or more")));
@@ -253,14 +262,14 @@ impl MeasureOptions {
         result.timing_s.total += load;
         let diagnosis = match &shown {
             Some(graph) if self.diagnose => {
-                let most_clusters = self.most_clusters.map_or(self.clusters + 4, usize::from);
+                let most_clusters = self.most_clusters.map_or(self.clusters + BEYOND, usize::from);
                 let params = DiagnosisParams {
                     cluster: params.cluster,
                     shuffles: self.shuffles as usize,
                     dense_layers,
                     most_clusters,
                 };
-                let bar = progress::Steps::new("diagnosis", diagnosis::clusterings(params));
+                let bar = progress::Steps::new("diagnosis", diagnosis::clusterings(graph, params));
                 let found = diagnosis::diagnose(graph, &result, params, || bar.step());
                 bar.close();
                 Some(found.map_err(|e| anyhow::Error::new(e).context("--diagnose"))?)

@@ -73,7 +73,7 @@ enum Command {
     Measure(measure::Measure),
     /// Measure any weighted undirected graph: Matrix Market .mtx or SciPy CSR .npz
     Cluster(cluster::Cluster),
-    /// Measure networks whose answer is known, of the size of yours: how often the verdict is right
+    /// Measure networks whose answer is known, of the size of yours: how often p and the recommended k are right
     Selftest(selftest::Selftest),
     /// Write a network's graph as .npz or .mtx, with its layers beside it
     Graph(graph::Graph),

@@ -62,6 +62,16 @@ impl Selftest {
             return Err(InputError::new("--strengths", problem, "give numbers from 0 to a million").into());
         }
         self.json.as_ref().map_or(Ok(()), |path| check_output(path))?;
+        const MOST_WEIGHTS: u64 = 100_000_000;
+        let weights: u64 = self.widths.windows(2).map(|pair| u64::from(pair[0]) * u64::from(pair[1])).sum();
+        if weights > MOST_WEIGHTS {
+            let problem = format!("these are {weights} weights");
+            return Err(InputError::new("--widths", problem, format!("choose widths of at most {MOST_WEIGHTS}")).into());
+        }
+        if self.clusters < 2 {
+            let problem = format!("{} parts are none", self.clusters);
+            return Err(InputError::new("--clusters", problem, "give 2 or more").into());
+        }
         if self.widths.len() < 2 {
             let problem = "one width makes no network";
             return Err(InputError::new(
@@ -89,7 +99,8 @@ impl Selftest {
         let bar = progress::Steps::new("networks", params.networks + params.planted * params.strengths.len());
         let found = selftest(&graph, &params, || bar.step());
         bar.close();
-        let found = found?;
+        let place = self.model.as_ref().map_or("--widths".into(), |model| model.display().to_string());
+        let found = found.map_err(|e| anyhow::Error::new(e).context(place))?;
         match &self.json {
             Some(path) => write_json(path, &found)?,
             None => print(&text(&found))?,
@@ -112,27 +123,33 @@ impl Selftest {
 fn text(found: &Found) -> String {
     let Found { without_parts: without, with_parts } = found;
     let [rate, low, high] = without.false_positive_rate.map(|share| 100.0 * share);
-    let mut rows = vec![["parts", "networks", "p < 0.05", "recovery", "right k"].map(str::to_string).to_vec()];
+    let mut rows =
+        vec![["parts", "networks", "p < 0.05", "recovery", "right k", "wrong k"].map(str::to_string).to_vec()];
     rows.push(vec![
         "none".into(),
         without.networks.to_string(),
         format!("{}", without.found_clusterable),
         String::new(),
         format!("{}", without.networks - without.some_k_stood_out),
+        without.some_k_stood_out.to_string(),
     ]);
     rows.extend(with_parts.iter().map(|planted| {
         vec![
-            format!("weights × {}", 1.0 + planted.strength),
+            format!("weights × {}", (1e6 * (1.0 + planted.strength)).round() / 1e6),
             planted.networks.to_string(),
             planted.found_clusterable.to_string(),
-            format!("{:.2}", planted.recovery),
+            planted
+                .recovery
+                .map_or(String::new(), |recovery| format!("{:.2}", (100.0 * recovery).round() / 100.0 + 0.0)),
             planted.right_k_recommended.to_string(),
+            planted.wrong_k_recommended.to_string(),
         ]
     }));
     format!(
         "{}\nfalse positives: {rate:.1} % (95 %: {low:.1} to {high:.1} %); they should be a twentieth\n\
-         recovery: adjusted Rand index with the planted parts, 1 if they are found; right k: how often their number is recommended, or\n\
-         without parts none\n",
+         recovery: adjusted Rand index with the planted parts, 1 if they are found; right k, wrong k: how often their number is
+\
+         recommended, or another; without parts none, or any\n",
         table::aligned(&rows)
     )
 }

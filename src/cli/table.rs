@@ -113,14 +113,8 @@ pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
     }));
     let _ = writeln!(text, "{}", aligned(&rows));
     let _ = writeln!(text, "number of clusters: {}", diagnosis.choice_of_k.reason);
-    if let (Some((low, high)), Some(effect)) = (diagnosis.p_interval, diagnosis.effect_size) {
-        let (percent, where_to) = (100.0 * effect.abs(), if effect < 0.0 { "above" } else { "below" });
-        let _ = writeln!(
-            text,
-            "significance: {percent:.1} % {where_to} the mean of its shuffles, of which {:.2} to {:.2} % are lower (95 %, exact)",
-            100.0 * low,
-            100.0 * high
-        );
+    if let Some(significance) = diagnosis.significance() {
+        let _ = writeln!(text, "significance: {significance}");
     }
     let _ = writeln!(text, "verdict: {}", diagnosis.verdict.message);
     if let Some(advice) = &diagnosis.verdict.advice {

@@ -1,15 +1,14 @@
 //! How many clusters a graph has, by its spectrum: where one eigenvalue is more times the one before it than in its shuffles.
 
 use super::DiagnosisParams;
-use super::ladder::LEVEL;
 use crate::graph::NeuronGraph;
-use crate::measure::MeasureError;
+use crate::measure::{MeasureError, giant_share};
 use crate::rng::{Purpose, stream};
 use crate::spectral::agreement::adjusted_rand_index;
 use crate::spectral::clustering::{ClusterParams, Spectrum, by_volume, spectrum};
 use crate::spectral::kmeans::{kmeans, starts};
 use crate::stats::null::NullError;
-use crate::stats::permutation::{mean_and_sd, p_value, z_score};
+use crate::stats::permutation::{LEVEL, mean_and_sd, valid_p_value, z_score};
 use crate::stats::shuffle::{NullModel, shuffle};
 use ndarray::s;
 use rayon::prelude::*;
@@ -17,12 +16,10 @@ use serde::{Deserialize, Serialize};
 
 /// Starts of k-means that are compared with the best one.
 const BEST_STARTS: usize = 5;
+/// How many more clusters than were measured are looked at unless said otherwise.
+pub const BEYOND: usize = 4;
 /// Parts with an eigenvalue below this are as good as separate.
 pub const ZERO: f64 = 1e-3;
-/// Above this share of the volume in one cluster, the others are crumbs.
-const GIANT_SHARE: f64 = 0.5;
-/// Two clusters share the volume evenly where the larger holds half, so they may be this uneven.
-const GIANT_OF_TWO: f64 = 0.75;
 
 /// One number of clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -145,16 +142,24 @@ fn p_value_of_gaps(network: &[f64], shuffles: &[Vec<f64>]) -> f64 {
     let columns: Vec<Vec<f64>> = (0..network.len()).map(after).collect();
     let largest = |i: usize| columns.iter().map(|column| excess(column[i], column)).fold(f64::MIN, f64::max);
     // lower is what a p-value counts, larger is what is looked for
-    p_value(-largest(0), &(1..all.len()).map(|i| -largest(i)).collect::<Vec<f64>>())
+    valid_p_value(-largest(0), &(1..all.len()).map(|i| -largest(i)).collect::<Vec<f64>>())
 }
 
-/// The number of clusters that [`choice_of_k`] would recommend, looking at twice as many as [`ClusterParams::k`], by the eigengaps alone.
+/// The place in the range whose gap exceeds those of shuffles most, and the p-value of that; `None` of an empty range.
+fn stands_out(network: &[f64], shuffles: &[Vec<f64>]) -> Option<(usize, f64)> {
+    let excess = |at: &usize| excess(network[*at], &shuffles.iter().map(|gaps| gaps[*at]).collect::<Vec<f64>>());
+    let widest = (0..network.len()).max_by(|a, b| excess(a).total_cmp(&excess(b)))?;
+    Some((widest, p_value_of_gaps(network, shuffles)))
+}
+
+/// The number of clusters that [`choice_of_k`] would recommend, looking at up to [`BEYOND`] more than [`ClusterParams::k`], by the eigengaps
+/// alone: how the clusters share the volume is not looked at.
 pub(super) fn gaps_choose(
     graph: &NeuronGraph,
     params: ClusterParams,
     shuffles: usize,
 ) -> Result<Option<usize>, MeasureError> {
-    let most = (2 * params.k).min(graph.nodes().saturating_sub(2));
+    let most = (params.k + BEYOND).min(graph.nodes().saturating_sub(2));
     let gaps = |graph: &NeuronGraph, index: u64| {
         let found = spectrum(graph, ClusterParams { k: most + 1, index, ..params });
         found.map(|found| (2..=most).map(|k| gap(&found, k)).collect::<Vec<f64>>())
@@ -165,9 +170,8 @@ pub(super) fn gaps_choose(
     };
     let shuffles: Vec<Vec<f64>> = (0..shuffles as u64).into_par_iter().map(of_shuffle).collect::<Result<_, _>>()?;
     let own = gaps(graph, 0)?;
-    let excess = |at: &usize| excess(own[*at], &shuffles.iter().map(|gaps| gaps[*at]).collect::<Vec<f64>>());
-    let widest = (0..own.len()).max_by(|a, b| excess(a).total_cmp(&excess(b)));
-    Ok(widest.filter(|_| p_value_of_gaps(&own, &shuffles) < LEVEL).map(|at| at + 2))
+    let found = stands_out(&own, &shuffles).filter(|(_, p)| *p < LEVEL);
+    Ok(found.map(|(at, _)| at + 2))
 }
 
 /// The n-cut of k clusters by the first k eigenvectors of a larger spectrum.
@@ -177,26 +181,24 @@ fn clustered(graph: &NeuronGraph, spectrum: &Spectrum, params: ClusterParams) ->
 }
 
 fn choose(candidates: Vec<Candidate>, shuffles: &[Shuffled]) -> ChoiceOfK {
-    let excess = |candidate: &Candidate| candidate.eigengap - candidate.null_eigengap;
-    let widest = candidates.iter().copied().max_by(|a, b| excess(a).total_cmp(&excess(b)));
-    let Some(widest) = widest else {
+    let network: Vec<f64> = candidates.iter().map(|candidate| candidate.eigengap).collect();
+    let of_shuffles: Vec<Vec<f64>> = shuffles.iter().map(|shuffle| shuffle.gaps.clone()).collect();
+    let Some((at, p_value)) = stands_out(&network, &of_shuffles) else {
         let reason = "the graph is too small to be split in more than one way".into();
         return ChoiceOfK { candidates, recommended: None, p_value: 1.0, reason };
     };
-    let network: Vec<f64> = candidates.iter().map(|candidate| candidate.eigengap).collect();
-    let of_shuffles: Vec<Vec<f64>> = shuffles.iter().map(|shuffle| shuffle.gaps.clone()).collect();
-    let p_value = p_value_of_gaps(&network, &of_shuffles);
-    let k = widest.clusters;
-    let giant = if k == 2 { GIANT_OF_TWO } else { GIANT_SHARE };
+    let Candidate { clusters: k, eigengap, null_eigengap, largest_share, .. } = candidates[at];
     let (recommended, reason) = if p_value >= LEVEL {
         (None, "none stands out: shuffles have eigenvalues that exceed the ones before them as much".into())
-    } else if widest.largest_share > giant {
-        let percent = 100.0 * widest.largest_share;
+    } else if largest_share > giant_share(k) {
+        let percent = 100.0 * largest_share;
         let where_to = format!("eigenvalues exceed those of shuffles most after k = {k}");
         (None, format!("none stands out: {where_to}, but one cluster holds {percent:.0} % of the volume there"))
     } else {
-        let times = |gap: f64| format!("{:.2} times", gap.exp());
-        let (own, theirs) = (times(widest.eigengap), times(widest.null_eigengap));
+        // eigenvalues as good as 0 have no ratio to speak of
+        let times =
+            |gap: f64| if gap > 100f64.ln() { "over 100 times".into() } else { format!("{:.2} times", gap.exp()) };
+        let (own, theirs) = (times(eigengap), times(null_eigengap));
         (
             Some(k),
             format!(

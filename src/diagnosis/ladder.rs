@@ -5,16 +5,13 @@ use super::DiagnosisParams;
 use crate::graph::NeuronGraph;
 use crate::measure::{MeasureError, Measurement};
 use crate::stats::null::{Engine, null_distribution};
-use crate::stats::permutation::{mean_and_sd, p_value, z_score};
+use crate::stats::permutation::{LEVEL, mean_and_sd, p_value, valid_p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 /// With fewer shuffles no p is below [`LEVEL`].
 pub const LEAST_SHUFFLES: usize = 20;
-/// The level of a test: p below this.
-pub const LEVEL: f64 = 0.05;
-
 /// The n-cut against one null model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rung {
@@ -30,13 +27,8 @@ pub struct Rung {
     pub p_value: f64,
     /// As [`Measurement::z_score`].
     pub z_score: Option<f64>,
-}
-
-impl Rung {
-    /// Whether the network is more clusterable than what is left of it under this null model.
-    pub fn is_beaten(&self) -> bool {
-        self.p_value < LEVEL
-    }
+    /// Whether the network is more clusterable than what is left of it under this null model: [`valid_p_value`] below [`LEVEL`].
+    pub is_beaten: bool,
 }
 
 /// What a null model keeps, for people.
@@ -45,7 +37,7 @@ pub fn keeps(model: NullModel) -> &'static str {
         NullModel::Fresh => "widths and sparsity",
         NullModel::LayerAllDistribution => "roughly, the weights of each layer",
         NullModel::Layer => "the weights of each layer",
-        NullModel::Degrees => "and each neuron's number of edges",
+        NullModel::Degrees => "the weights, and each neuron's number of edges",
         NullModel::LayerNonzeroDistribution => "which weights are zero; roughly, the others",
         NullModel::LayerNonzero => "which weights are zero",
         NullModel::Rows => "what each neuron sends on",
@@ -78,7 +70,8 @@ pub(super) fn ladder(
         ncuts.extend(found.into_iter().map(|(_, ncut)| ncut));
         let (mean, sd) = mean_and_sd(&ncuts).unwrap_or_default();
         let (p_value, z_score) = (p_value(measurement.ncut, &ncuts), z_score(measurement.ncut, &ncuts));
-        Ok(Rung { kind, mean, sd, p_value, z_score, ncuts })
+        let is_beaten = valid_p_value(measurement.ncut, &ncuts) < LEVEL;
+        Ok(Rung { kind, mean, sd, p_value, z_score, is_beaten, ncuts })
     };
     models.map(rung).collect()
 }

@@ -38,6 +38,18 @@ pub struct Diagnosis {
     pub verdict: Verdict,
 }
 
+impl Diagnosis {
+    /// Effect size and interval, for people.
+    pub fn significance(&self) -> Option<String> {
+        let ((low, high), effect) = self.p_interval.zip(self.effect_size)?;
+        let (percent, where_to) = (100.0 * effect.abs(), if effect < 0.0 { "above" } else { "below" });
+        let (low, high) = (100.0 * low, 100.0 * high);
+        Some(format!(
+            "{percent:.1} % {where_to} the mean of its shuffles, of which {low:.2} to {high:.2} % are lower (95 %, exact)"
+        ))
+    }
+}
+
 /// What [`diagnose`] is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct DiagnosisParams {
@@ -62,9 +74,10 @@ pub fn diagnose(
     params: DiagnosisParams,
     done: impl Fn() + Sync,
 ) -> Result<Diagnosis, MeasureError> {
-    let (graph, _) = graph.clone().without_isolated();
-    let models = NullModel::ALL.into_iter().filter(|model| params.dense_layers || *model != NullModel::Fresh);
-    let ladder = ladder(&graph, measurement, params, models, &done)?;
+    let mut graph = graph.clone();
+    graph.rescale();
+    let (graph, _) = graph.without_isolated();
+    let ladder = ladder(&graph, measurement, params, models(&graph, params).into_iter(), &done)?;
     let choice_of_k = choice_of_k(&graph, params, &done)?;
     let verdict = verdict(measurement, &ladder);
     let null = measurement.null.as_ref().filter(|null| !null.stopped);
@@ -72,13 +85,26 @@ pub fn diagnose(
         let below = null.ncuts.iter().filter(|ncut| **ncut < measurement.ncut).count();
         proportion_interval(below, null.shuffles)
     });
-    let effect_size = measurement.null.as_ref().map(|null| 1.0 - measurement.ncut / null.mean);
+    let effect_size = measurement.null.as_ref().filter(|null| null.mean > 0.0);
+    let effect_size = effect_size.map(|null| 1.0 - measurement.ncut / null.mean);
     Ok(Diagnosis { p_interval, effect_size, ladder, choice_of_k, verdict })
 }
 
+/// The null models that say different things of `graph`: where no weight is zero, there are no places to keep or to rewire.
+fn models(graph: &NeuronGraph, params: DiagnosisParams) -> Vec<NullModel> {
+    let has_zeros = graph.blocks.iter().any(|block| block.weights.nnz() < block.weights.rows() * block.weights.cols());
+    let of_zeros = [NullModel::Degrees, NullModel::LayerNonzero, NullModel::LayerNonzeroDistribution];
+    let says = |model: &NullModel| match model {
+        NullModel::Fresh => params.dense_layers,
+        model => has_zeros || !of_zeros.contains(model),
+    };
+    NullModel::ALL.into_iter().filter(says).collect()
+}
+
 /// How many clusterings, or as much work, [`diagnose`] does: how often it calls `done`.
-pub fn clusterings(params: DiagnosisParams) -> usize {
-    (NullModel::ALL.len() - usize::from(!params.dense_layers)) * params.shuffles + params.shuffles + 1
+pub fn clusterings(graph: &NeuronGraph, params: DiagnosisParams) -> usize {
+    let (graph, _) = graph.clone().without_isolated();
+    (models(&graph, params).len() + 1) * params.shuffles + 1
 }
 
 #[cfg(test)]
@@ -126,7 +152,7 @@ mod tests {
         let found = diagnose(graph, &measurement, params, || {
             steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         });
-        assert_eq!(steps.into_inner(), clusterings(params));
+        assert_eq!(steps.into_inner(), clusterings(graph, params));
         found.unwrap()
     }
 
@@ -137,11 +163,17 @@ mod tests {
         let by_places = |within: bool, place: f64, value: f64| {
             if place < if within { 0.7 } else { 0.03 } { 0.5 + value } else { 0.0 }
         };
+        let alike = |within: bool, place: f64, _: f64| f64::from(u8::from(place < if within { 0.7 } else { 0.03 }));
+        let all_alike = |_: bool, _: f64, _: f64| 0.3;
+        let tiny = |within: bool, _: f64, value: f64| 1e-200 * value * if within { 20.0 } else { 1.0 };
         let pruned = |_: bool, place: f64, value: f64| if place < 0.2 { value } else { 0.0 };
         let apart = |within: bool, _: f64, value: f64| if within { value } else { 0.0 };
         for (name, graph, explanation, recommended) in [
             ("parts by weights", chain(1, strong), Explanation::Beyond, Some(PARTS)),
             ("parts by places", chain(2, by_places), Explanation::Topology, Some(PARTS)),
+            ("parts by places, all weights alike", chain(2, alike), Explanation::Topology, Some(PARTS)),
+            ("all weights alike", chain(2, all_alike), Explanation::NotClusterable, None),
+            ("parts by tiny weights", chain(1, tiny), Explanation::Beyond, Some(PARTS)),
             ("pruned, without parts", chain(3, pruned), Explanation::NotClusterable, None),
             ("in pieces", chain(4, apart), Explanation::Degenerate, Some(PARTS)),
         ] {
@@ -191,7 +223,10 @@ mod tests {
         assert!((0.03..=0.07).contains(&rate) && low < rate && rate < high, "{rate}");
         assert!(found.without_parts.some_k_stood_out <= 28, "{}", found.without_parts.some_k_stood_out);
         let planted = &found.with_parts[0];
-        assert!(planted.found_clusterable == 10 && planted.recovery > 0.95, "{planted:?}");
+        assert!(
+            planted.found_clusterable == 10 && planted.recovery.is_some_and(|recovery| recovery > 0.95),
+            "{planted:?}"
+        );
         assert!(planted.right_k_recommended >= 9, "{planted:?}");
     }
 }

@@ -1,14 +1,13 @@
-//! The whole procedure on networks whose answer is known: without parts, and with planted ones.
+//! The p-value and the choice of k on networks whose answer is known: without parts, and with planted ones.
 
 use super::choice::gaps_choose;
-use super::ladder::LEVEL;
 use crate::graph::NeuronGraph;
 use crate::measure::MeasureError;
 use crate::rng::{Purpose, stream};
 use crate::spectral::agreement::adjusted_rand_index;
 use crate::spectral::clustering::{ClusterParams, cluster};
 use crate::stats::null::{Engine, null_distribution};
-use crate::stats::permutation::{p_value, proportion_interval};
+use crate::stats::permutation::{LEVEL, mean_and_sd, proportion_interval, valid_p_value};
 use crate::stats::shuffle::{NullModel, shuffle};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -52,10 +51,12 @@ pub struct WithParts {
     pub networks: usize,
     /// Those with p below 0.05.
     pub found_clusterable: usize,
-    /// Mean adjusted Rand index of the clusters found with those planted.
-    pub recovery: f64,
+    /// Mean adjusted Rand index of the clusters found with those planted; none of no networks.
+    pub recovery: Option<f64>,
     /// Those of which the planted number of clusters was recommended.
     pub right_k_recommended: usize,
+    /// Those of which another was.
+    pub wrong_k_recommended: usize,
 }
 
 /// What came of it.
@@ -85,7 +86,12 @@ pub fn selftest(
     params: &SelftestParams,
     done: impl Fn() + Sync,
 ) -> Result<Selftest, MeasureError> {
-    let (graph, _) = graph.clone().without_isolated();
+    let mut graph = graph.clone();
+    graph.rescale();
+    let (graph, _) = graph.without_isolated();
+    if graph.edges() == 0 {
+        return Err(MeasureError::NoEdges);
+    }
     let measured = |strength: f64, networks: usize, group: u64| -> Result<Vec<Found>, MeasureError> {
         let of_network = |i: u64| {
             let found = found(&graph, strength, (group << 24) + i, params);
@@ -111,8 +117,10 @@ pub fn selftest(
             strength,
             networks: found.len(),
             found_clusterable: count(&found, &|found| found.clusterable),
-            recovery: found.iter().map(|found| found.recovery).sum::<f64>() / found.len().max(1) as f64,
+            recovery: mean_and_sd(&found.iter().map(|found| found.recovery).collect::<Vec<f64>>())
+                .map(|(mean, _)| mean),
             right_k_recommended: count(&found, &|found| found.recommended == Some(params.cluster.k)),
+            wrong_k_recommended: count(&found, &|found| found.recommended.is_some_and(|k| k != params.cluster.k)),
         })
     });
     let with_parts = with_parts.collect::<Result<_, MeasureError>>()?;
@@ -147,7 +155,7 @@ fn found(graph: &NeuronGraph, strength: f64, number: u64, params: &SelftestParam
     let null = null_distribution(&network, NullModel::Layer, own, Engine::Threads, &shuffles, go_on)?;
     let ncuts: Vec<f64> = null.into_iter().map(|(_, ncut)| ncut).collect();
     Ok(Found {
-        clusterable: p_value(clustering.partition.ncut(), &ncuts) < LEVEL,
+        clusterable: valid_p_value(clustering.partition.ncut(), &ncuts) < LEVEL,
         recovery: adjusted_rand_index(&clustering.labels, &tags),
         recommended: gaps_choose(&network, own, params.shuffles)?,
     })

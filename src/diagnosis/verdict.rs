@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Warnings with which an n-cut does not speak of parts, the worst first: what to try.
 const DEGENERATE: [(&str, &str); 4] = [
     ("unbalanced", "look at the volumes and Q; fewer clusters may be balanced, dead neurons may have to be dropped"),
-    ("disconnected", "measure the largest piece alone, or prune less"),
+    ("disconnected", "prune less, or look at what the pieces are: between them the n-cut is 0 by topology alone"),
     ("near-zero", "drop the small groups that hang on by tiny weights, or set those weights to zero"),
     ("near-isolated", "drop the small groups that hang on by tiny weights, or set those weights to zero"),
 ];
@@ -27,7 +27,7 @@ pub enum Explanation {
     Topology,
     /// It is, but not lower than where neurons keep what they send, or what they receive.
     Strengths,
-    /// It is lower than under every null model: it matters which neurons are joined, and how strongly.
+    /// It is lower than under every null model that keeps its weights: it matters which neurons are joined, and how strongly.
     Beyond,
 }
 
@@ -46,7 +46,8 @@ pub struct Verdict {
 
 /// The verdict on `measurement` with its `ladder`.
 pub(super) fn verdict(measurement: &Measurement, ladder: &[Rung]) -> Verdict {
-    let explanation = explanation(|model| ladder.iter().find(|rung| rung.kind == model).is_none_or(Rung::is_beaten));
+    let explanation =
+        explanation(|model| ladder.iter().find(|rung| rung.kind == model).is_none_or(|rung| rung.is_beaten));
     let warned = |code: &str| measurement.warnings.iter().find(|warning| warning.code == code);
     if let Some((warning, advice)) = DEGENERATE.iter().find_map(|(code, advice)| warned(code).map(|w| (w, advice))) {
         let (explanation, what) = match explanation {
@@ -70,13 +71,13 @@ pub(super) fn verdict(measurement: &Measurement, ladder: &[Rung]) -> Verdict {
             "explained by strengths: how much single neurons send or receive makes it clusterable; between which of them does not"
         }
         Explanation::Beyond => {
-            "clusterable beyond topology and strengths: lower than under every null model, so it matters which neurons are joined how strongly"
+            "clusterable beyond topology and strengths: lower than under all null models that keep its weights, so it matters which neurons are joined how strongly"
         }
     };
     Verdict { explanation, believable: true, message: message.into(), advice: None }
 }
 
-/// From what keeps least to what keeps most: the first null model that is not beaten.
+/// The first null model that is not beaten, in the order in which explanations are asked for: those of whole layers, then of neurons.
 fn explanation(beats: impl Fn(NullModel) -> bool) -> Explanation {
     let steps = [
         (NullModel::Layer, Explanation::NotClusterable),

@@ -147,9 +147,10 @@ fn believe(diagnosis: &Diagnosis) -> String {
         })
         .collect();
     let verdict = &diagnosis.verdict;
+    let significance = diagnosis.significance().map_or(String::new(), |line| format!("<p>{}</p>\n", escape(&line)));
     let advice = verdict.advice.iter().map(|advice| format!("<p>{}</p>\n", escape(advice))).collect::<String>();
     format!(
-        "<h2>Should I believe it?</h2>\n<p class=\"{}\"><strong>{}</strong></p>\n{advice}{}<h2>How many clusters?</h2>\n<p>{}</p>\n{}",
+        "<h2>Should I believe it?</h2>\n<p class=\"{}\"><strong>{}</strong></p>\n{advice}{significance}{}<h2>How many clusters?</h2>\n<p>{}</p>\n{}",
         if verdict.believable { "" } else { "warning" },
         escape(&verdict.message),
         table(&["null model", "keeps", "shuffled", "p", "Z"], &ladder, |_| false),

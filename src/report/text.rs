@@ -1,7 +1,7 @@
 //! Conditions as tables, for a terminal and in Markdown.
 
 use super::{Condition, Figure, Figures};
-use crate::stats::permutation::false_discovery_rates;
+use crate::stats::permutation::{LEVEL, false_discovery_rates};
 
 pub(super) const HEADER: [&str; 10] =
     ["condition", "state", "n", "n-cut", "published", "shuffled", "published", "Z", "test acc.", "published"];
@@ -101,7 +101,6 @@ pub(super) fn not_done(conditions: &[Condition]) -> Option<String> {
 /// How many of all networks are more clusterable than their shuffles, and how many of those would be if as many tests are to go wrong
 /// in a twentieth of what they find; nothing of a single one.
 pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
-    const LEVEL: f64 = 0.05;
     let figures = conditions.iter().flat_map(|condition| condition.unpruned.iter().chain(&condition.pruned));
     let p_values: Vec<f64> =
         figures.filter_map(|figures| figures.p_value.as_ref()).flat_map(|p| p.values.iter().copied()).collect();

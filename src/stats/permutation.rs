@@ -22,6 +22,24 @@ pub fn p_value(network: f64, null: &[f64]) -> f64 {
     (below + 1) as f64 / (null.len() + 1) as f64
 }
 
+/// The level of tests: p below this.
+pub const LEVEL: f64 = 0.05;
+
+/// As [`p_value`], but ties count against the network, as what rounding may have told apart does: `r` is the number of shuffles that are at
+/// most a billionth above it. Valid whatever the distribution, where [`p_value`] is not if shuffles are often alike.
+///
+/// # Examples
+///
+/// ```
+/// use ncut::stats::permutation::{p_value, valid_p_value};
+/// assert_eq!((p_value(1.0, &[1.0; 49]), valid_p_value(1.0, &[1.0; 49])), (0.02, 1.0));
+/// assert_eq!(valid_p_value(0.9, &[1.0; 49]), 0.02);
+/// ```
+pub fn valid_p_value(network: f64, null: &[f64]) -> f64 {
+    const ALIKE: f64 = 1e-9;
+    p_value(network + ALIKE * network.abs().max(f64::MIN_POSITIVE), null)
+}
+
 /// The p-value of a sequence of shuffles that ended with the `lower`-th one below the network: `lower / shuffles`. It is exact
 /// too: no more often than p is it at most p when the network is no more clusterable than its shuffles. Its relative
 /// standard error is about `√((1 − p) / lower)`.
@@ -119,9 +137,10 @@ pub fn mean_and_sd(values: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// `(network − mean) / sd` of the null distribution, sd with ddof = 0; negative is more clusterable than chance. `None`
-/// without shuffles or without spread.
+/// without shuffles or without spread but that of rounding.
 pub fn z_score(network: f64, null: &[f64]) -> Option<f64> {
-    mean_and_sd(null).filter(|(_, sd)| *sd > 0.0).map(|(mean, sd)| (network - mean) / sd)
+    const ROUNDING: f64 = 1e-13;
+    mean_and_sd(null).filter(|(mean, sd)| *sd > ROUNDING * mean.abs()).map(|(mean, sd)| (network - mean) / sd)
 }
 
 #[cfg(test)]

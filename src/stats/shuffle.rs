@@ -37,7 +37,8 @@ pub enum NullModel {
     Fresh,
 }
 
-/// Standard deviation of the noise of the two null models that draw new values.
+/// Standard deviation of the noise of the two null models that draw new values, as the authors have it: not in units of the weights, so
+/// that of weights far below it nothing but noise is left.
 pub const BANDWIDTH: f64 = 0.01;
 
 impl NullModel {
@@ -157,34 +158,40 @@ fn within_rows(weights: &Csr, rng: &mut ChaCha8Rng) -> Csr {
     CsMatI::new((rows, columns), indptr, indices, values)
 }
 
-/// Random places with the row and column counts of those of `weights`, as CSR index arrays: by swaps of the columns of two places,
-/// refused where a place would be taken twice. The chain of swaps goes through all such sets alike; it is this long in units of places.
+/// Random places with the row and column counts of those of `weights`, as CSR index arrays: by swaps of the columns of two places, refused
+/// where a place would be taken twice; of two gaps where there are fewer of those. So many swaps for each are tried: enough for what is
+/// left of the places to be what chance leaves (within 2 % of all, on 100 × 100 matrices of any density).
 ///
 /// # References
 ///
 /// * R. Milo et al. (2003), *On the uniform generation of random graphs with prescribed degree sequences*, arXiv:cond-mat/0312028.
 fn rewired(weights: &Csr, rng: &mut ChaCha8Rng) -> (Vec<u32>, Vec<u32>) {
-    const SWAPS: usize = 10;
+    const TRIES: usize = 20;
     let (rows, columns) = weights.shape();
-    let indptr = weights.indptr().raw_storage().to_vec();
     let mut taken = vec![false; rows * columns];
-    let row_of = |entry: usize| indptr.partition_point(|first| *first as usize <= entry) - 1;
-    let mut places: Vec<(usize, usize)> =
-        weights.indices().iter().enumerate().map(|(entry, &column)| (row_of(entry), column as usize)).collect();
-    places.iter().for_each(|&(row, column)| taken[row * columns + column] = true);
-    let swaps = if places.len() < 2 || places.len() == rows * columns { 0 } else { SWAPS * places.len() };
-    for _ in 0..swaps {
+    for (row, entries) in weights.outer_iterator().enumerate() {
+        entries.indices().iter().for_each(|&column| taken[row * columns + column as usize] = true);
+    }
+    let moved = weights.nnz() <= rows * columns / 2;
+    let mut places: Vec<(u32, u32)> = (0..rows as u32)
+        .flat_map(|row| (0..columns as u32).map(move |column| (row, column)))
+        .filter(|&(row, column)| taken[row as usize * columns + column as usize] == moved)
+        .collect();
+    let at = |row: u32, column: u32| row as usize * columns + column as usize;
+    let tries = if places.len() < 2 { 0 } else { TRIES * places.len() };
+    for _ in 0..tries {
         let (i, j) = (rng.gen_range(0..places.len()), rng.gen_range(0..places.len()));
         let ((a, b), (c, d)) = (places[i], places[j]);
-        if a == c || b == d || taken[a * columns + d] || taken[c * columns + b] {
+        if a == c || b == d || taken[at(a, d)] == moved || taken[at(c, b)] == moved {
             continue;
         }
-        (taken[a * columns + b], taken[c * columns + d]) = (false, false);
-        (taken[a * columns + d], taken[c * columns + b]) = (true, true);
+        for (row, column, now) in [(a, b, !moved), (c, d, !moved), (a, d, moved), (c, b, moved)] {
+            taken[at(row, column)] = now;
+        }
         (places[i], places[j]) = ((a, d), (c, b));
     }
-    places.sort_unstable();
-    (indptr, places.into_iter().map(|(_, column)| column as u32).collect())
+    let indices = taken.iter().enumerate().filter(|(_, taken)| **taken).map(|(place, _)| (place % columns) as u32);
+    (weights.indptr().raw_storage().to_vec(), indices.collect())
 }
 
 /// Draws made before the swaps that they ask for.
@@ -398,5 +405,18 @@ mod tests {
         assert!(fresh.iter().all(|x| (least * limit..=limit).contains(x)));
         assert!((mean / limit - (1.0 + least) / 2.0).abs() < 0.003, "{mean}");
         assert!((variance / (limit * (1.0 - least)).powi(2) * 12.0 - 1.0).abs() < 0.05, "{variance}");
+    }
+
+    /// Of a matrix with all columns alike, a share of the zeros stays where it was that chance leaves: their share.
+    #[test]
+    fn rewiring_forgets_at_any_density() {
+        for sparsity in [0.9, 0.5, 0.1, 0.03] {
+            let graph = random(100, 100, sparsity);
+            let shuffled = shuffle(&graph, NullModel::Degrees, &mut stream(5, Purpose::Shuffle, 0, 0));
+            let [before, after] = [&graph, &shuffled].map(|graph| graph.blocks[0].weights.to_dense());
+            let zeros = before.iter().filter(|weight| **weight == 0.0).count() as f64;
+            let stayed = before.iter().zip(&after).filter(|(a, b)| **a == 0.0 && **b == 0.0).count() as f64;
+            assert!((stayed / zeros - zeros / 1e4).abs() < 0.04, "{sparsity}: {} stayed", stayed / zeros);
+        }
     }
 }

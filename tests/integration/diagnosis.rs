@@ -107,8 +107,21 @@ fn what_cannot_be_diagnosed() {
         "experiments:\n  a: {fixed: {dataset: mnist-sample, model: cnn, null_model: fresh, n_train: 64, epochs: 1, pruning_epochs: 0}}\n",
     );
     work.expect_input_error(&["run", "grid.yaml"], &["null_model", "fresh", "convolutions"]);
+    work.expect_input_error(
+        &["measure", "net.safetensors", "-k", "1", "--diagnose"],
+        &["--diagnose", "one cluster", "-k 2"],
+    );
+    work.expect_input_error(
+        &[&net[..], &["--diagnose", "--most-clusters", "2"]].concat(),
+        &["--most-clusters", "2 is less"],
+    );
+    work.expect_input_error(&[&net[..], &["--diagnose", "--stop-at", "2"]].concat(), &["--stop-at"]);
+    work.expect_input_error(&["selftest", "--widths", "99999,99999"], &["--widths", "9999800001 weights"]);
+    work.expect_input_error(&["selftest", "-k", "0"], &["--clusters", "give 2 or more"]);
+    work.network("zero.safetensors", &[ndarray::Array2::zeros((8, 8))]);
+    work.expect_input_error(&["selftest", "zero.safetensors", "-k", "3"], &["zero.safetensors", "no edges"]);
     work.expect_input_error(&["selftest", "--widths", "5"], &["--widths", "one width"]);
     work.expect_input_error(&["selftest", "--strengths", "-1"], &["--strengths", "-1"]);
     work.expect_input_error(&["selftest", "--shuffles", "5"], &["--shuffles"]);
-    work.expect_input_error(&["selftest", "--widths", "9,5", "-k", "14"], &["14 clusters", "14 nodes"]);
+    work.expect_input_error(&["selftest", "--widths", "9,5", "-k", "14"], &["--widths", "14 clusters", "14 nodes"]);
 }
