@@ -25,7 +25,7 @@ use tch::Device;
 /// Bytes that the graphs at once may take on a device.
 const AT_ONCE: usize = 6 << 30;
 
-/// How many graphs of the shape of `graph` are clustered at once, at least 1: as many as [`AT_ONCE`] holds of their blocks, dense,
+/// How many graphs of the shape of `graph` are clustered at once, at least 1: as many as 6 GiB hold of their blocks, dense,
 /// and of their bases. It depends on nothing else, so that the same graphs share a batch everywhere.
 pub fn at_once(graph: &NeuronGraph, params: ClusterParams) -> usize {
     let sizes = |set: usize| graph.node_sets[set].size;
@@ -43,7 +43,7 @@ pub fn at_once(graph: &NeuronGraph, params: ClusterParams) -> usize {
 ///
 /// # Panics
 ///
-/// If the graphs differ in their node sets or in which of them are joined, or joins a node set to itself.
+/// If the graphs differ in their node sets or in which of them are joined, or one joins a node set to itself.
 pub fn labels(graphs: &[NeuronGraph], params: ClusterParams, indices: &[u64], device: Device) -> Vec<Option<Vec<u32>>> {
     assert_eq!(graphs.len(), indices.len(), "an index for each graph");
     let mut labels = vec![None; graphs.len()];
