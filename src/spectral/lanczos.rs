@@ -287,7 +287,7 @@ fn iterate(
 
 /// The basis size at which to look again: part of the way to where the residual would be below `tolerance` if it went on
 /// falling as between two checks, for it falls faster and faster. A larger part of it, and further at once, for vectors of few
-/// entries: on the 1,818-node MLP a look at 150 columns costs as much as ten more blocks.
+/// entries, of which another look costs as much as several more blocks.
 fn next_check(size: usize, (residual, tolerance): (f64, f64), last: Option<(usize, f64)>, entries: usize) -> usize {
     const NEAR: usize = 2;
     let (part, far) = if entries < 2000 { (0.6, 26) } else { (0.5, 20) };

@@ -160,7 +160,7 @@ fn within_rows(weights: &Csr, rng: &mut ChaCha8Rng) -> Csr {
 
 /// Random places with the row and column counts of those of `weights`, as CSR index arrays: by swaps of the columns of two places, refused
 /// where a place would be taken twice; of two gaps where there are fewer of those. So many swaps for each are tried: enough for what is
-/// left of the places to be what chance leaves (within 2 % of all, on 100 × 100 matrices of any density).
+/// left of the places to be what chance leaves (the tests ask for it within 4 % of them, on 100 × 100 matrices).
 ///
 /// # References
 ///
@@ -407,7 +407,7 @@ mod tests {
         assert!((variance / (limit * (1.0 - least)).powi(2) * 12.0 - 1.0).abs() < 0.05, "{variance}");
     }
 
-    /// Of a matrix with all columns alike, a share of the zeros stays where it was that chance leaves: their share.
+    /// As many zeros stay where they were as chance leaves: their own share of all places.
     #[test]
     fn rewiring_forgets_at_any_density() {
         for sparsity in [0.9, 0.5, 0.1, 0.03] {
