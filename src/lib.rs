@@ -53,7 +53,7 @@
 //! | what is Slurm asked, what does it answer? | [`slurm::script`], [`slurm::queue`] |
 //! | which runs are submitted, in which arrays, and again when? | [`slurm::array`], [`slurm::retry`] |
 //! | what may be deleted? | [`experiment::gc`] |
-//! | which tables and pictures are made of the results? | [`report`], [`report::scatter`] |
+//! | which tables and pictures are made of the results? | [`report`], [`report::pictures`] |
 //! | which figures are there, and which end of them is better? | [`experiment::figure`] |
 //! | where does a random number come from? | [`rng`] |
 //!

@@ -3,8 +3,8 @@
 use super::Condition;
 use super::adjacency;
 use super::clusters;
+use super::pictures::Picture;
 use super::pivot::Pivot;
-use super::scatter::Picture;
 use super::text;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::ladder::keeps;

@@ -2,7 +2,7 @@
 //! functions to text or bytes.
 //!
 //! ```text
-//! runs ─► record ─┬─► conditions ─┬─► pivot, scatter ─┐
+//! runs ─► record ─┬─► conditions ─┬─► pivot, pictures ┐
 //!                 │               └───────────────────┴─► text, html
 //!                 ├─► columns ─► csv, parquet
 //!                 └─► tensorboard
@@ -17,15 +17,15 @@ mod fixtures;
 pub mod html;
 pub mod latex;
 pub mod parquet;
+pub mod pictures;
 pub mod pivot;
 mod published;
 pub mod record;
-pub mod scatter;
 pub mod tensorboard;
 pub mod text;
 
+use self::pictures::{Picture, pictures};
 use self::pivot::pivots;
-use self::scatter::{Picture, pictures};
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;

@@ -1,52 +1,19 @@
 //! Pictures of one figure against another: a point a condition, told apart by series, with the Pareto front.
-//!
-//! A picture is an SVG that needs nothing else: no font, style or script of its own or another's, and names no element,
-//! so that several stand in one page.
 
-mod axis;
 mod front;
-mod labels;
-mod svg;
+mod layout;
 
-use super::Condition;
 use crate::experiment::figure::{self, FigureInfo};
 use crate::experiment::grid::readable;
 use crate::experiment::settings::{NAMES, Settings};
-use crate::experiment::table::{Scatter, Table};
+use crate::experiment::table::Scatter;
+use crate::report::Condition;
+use layout::draw;
 use serde_json::Value;
-use svg::draw;
 
-/// A picture of an experiment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Picture {
-    /// The experiment's name.
-    pub experiment: String,
-    /// Of its file in the experiment's directory: `scatter-1.svg`, `scatter-2.svg`, ….
-    pub name: String,
-    /// The file.
-    pub svg: String,
-}
-
-/// The pictures that `sections` ask for, of the experiments of which a run is done.
-pub fn pictures(sections: &[(String, Table)], conditions: &[Condition]) -> Vec<Picture> {
-    let mut pictures = Vec::new();
-    for (experiment, table) in sections {
-        let own: Vec<&Condition> = conditions.iter().filter(|condition| condition.experiment == *experiment).collect();
-        if own.iter().all(|condition| condition.n == 0) {
-            continue;
-        }
-        let title = table.title.as_deref().unwrap_or(experiment);
-        let asked = table.scatter.iter().flat_map(|scatter| scatter.y.iter().map(move |y| (scatter, y)));
-        for (i, (scatter, y)) in asked.enumerate() {
-            let Some(plot) = plot(title, scatter, y, &own) else { continue };
-            pictures.push(Picture {
-                experiment: experiment.clone(),
-                name: format!("scatter-{}.svg", i + 1),
-                svg: draw(&plot),
-            });
-        }
-    }
-    pictures
+/// The picture of `y` against the figure across; `None` if there is no such figure.
+pub(super) fn scatter(title: &str, scatter: &Scatter, y: &str, conditions: &[&Condition]) -> Option<String> {
+    plot(title, scatter, y, conditions).map(|plot| draw(&plot))
 }
 
 /// What a picture shows.
@@ -176,8 +143,10 @@ fn labels_of(conditions: &[&Condition], series: &[&str]) -> (Vec<String>, Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::table::Table;
     use crate::experiment::yaml::parse;
     use crate::report::fixtures::records;
+    use crate::report::pictures::{Picture, pictures};
     use crate::report::{Figure, conditions};
     use crate::rng::{Purpose, stream};
     use rand::Rng;
