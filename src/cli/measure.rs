@@ -9,7 +9,7 @@ use crate::diagnosis::{self, Diagnosis, DiagnosisParams};
 use crate::explain::explain;
 use crate::graph::{NeuronGraph, Norm};
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Shuffling, read_network};
-use crate::report::html;
+use crate::report::page;
 use crate::spectral::clustering::ClusterParams;
 use crate::spectral::eigsh::Solver;
 use crate::spectral::kmeans::Engine;
@@ -279,7 +279,7 @@ impl MeasureOptions {
         // what was asked for is written as far as it can be, whatever goes wrong with a part of it
         let page = self.html.as_ref().zip(shown.as_ref());
         let html = page
-            .map_or(Ok(()), |(path, graph)| write_text(path, &html::measurement(&result, diagnosis.as_ref(), graph)));
+            .map_or(Ok(()), |(path, graph)| write_text(path, &page::measurement(&result, diagnosis.as_ref(), graph)));
         let json = self
             .json
             .as_ref()

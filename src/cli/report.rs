@@ -76,7 +76,7 @@ impl Report {
         }
         if let Some(path) = &self.html {
             let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
-            write_text(path, &report::html::grid(&conditions, &tables, &pictures, &results))?;
+            write_text(path, &report::page::grid(&conditions, &tables, &pictures, &results))?;
         }
         let table = if self.csv.is_some() || self.parquet.is_some() { columns(&records) } else { Vec::new() };
         if let Some(path) = &self.csv {

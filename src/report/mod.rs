@@ -3,19 +3,17 @@
 //!
 //! ```text
 //! runs ─► record ─┬─► conditions ─┬─► pivot, pictures ┐
-//!                 │               └───────────────────┴─► text, html
+//!                 │               └───────────────────┴─► text, page
 //!                 ├─► columns ─► csv, parquet
 //!                 └─► tensorboard
 //! ```
 
-mod adjacency;
-mod clusters;
 pub mod columns;
 pub mod csv;
 #[cfg(test)]
 mod fixtures;
-pub mod html;
 pub mod latex;
+pub mod page;
 pub mod parquet;
 pub mod pictures;
 pub mod pivot;
@@ -292,7 +290,7 @@ pub fn write_pages(
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
-        aside::write(&page, html::grid(&of_this, &tables, &pictures, &results).as_bytes())?;
+        aside::write(&page, page::grid(&of_this, &tables, &pictures, &results).as_bytes())?;
         write_pictures(&pictures, out)?;
         written.push(page);
     }

@@ -14,6 +14,7 @@ mod harness;
 mod interrupt;
 mod kill;
 mod measure;
+mod pages;
 mod random_init;
 mod reference;
 mod report;

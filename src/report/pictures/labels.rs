@@ -50,7 +50,7 @@ impl Rect {
 }
 
 /// Pixels of `text` in letters of `size`: those of a wide sans-serif, so that what fits here fits with any.
-pub(super) fn width(text: &str, size: f64) -> f64 {
+pub(in crate::report) fn width(text: &str, size: f64) -> f64 {
     let of = |c: char| match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' | '-' | 'f' | 't' | 'r' => 0.38,
         'm' | 'w' | 'M' | 'W' | '=' | '+' | '−' | '±' | '<' | '>' | '%' => 0.88,

@@ -4,7 +4,7 @@
 //! so that several stand in one page.
 
 mod axis;
-mod labels;
+pub(super) mod labels;
 mod scatter;
 mod svg;
 

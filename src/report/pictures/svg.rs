@@ -1,7 +1,7 @@
 //! What pictures are drawn with: sizes, colours, markers, text and lines.
 
 use super::labels::{At, width};
-use crate::report::html::escape;
+use crate::report::page::escape;
 use std::fmt::Write;
 
 /// Around everything.

@@ -3,7 +3,7 @@
 use super::front::front;
 use super::{Coordinate, Estimate, Plot};
 use crate::experiment::figure::Better;
-use crate::report::html::escape;
+use crate::report::page::escape;
 use crate::report::pictures::axis::Axis;
 use crate::report::pictures::labels::{self, At, Place, Rect, Scene, width};
 use crate::report::pictures::svg::{

@@ -1,0 +1,71 @@
+//! The page of a grid.
+
+use super::null_histogram::{null_histogram, p_and_z};
+use super::{escape, page, table};
+use crate::experiment::grid::Run;
+use crate::experiment::run::RunResult;
+use crate::report::pictures::Picture;
+use crate::report::pivot::Pivot;
+use crate::report::{Condition, text};
+
+/// The settings that the experiment varies, or its name.
+fn varied(run: &Run) -> String {
+    let given: Vec<String> = run.condition.given().map(|(name, value)| format!("{name}={value}")).collect();
+    if given.is_empty() { run.experiment.to_string() } else { given.join(" ") }
+}
+
+/// A grid's conditions, the tables and pictures of its `report` sections, and the null distributions of its runs.
+pub fn grid(
+    conditions: &[Condition],
+    tables: &[Pivot],
+    pictures: &[Picture],
+    results: &[(&Run, &RunResult)],
+) -> String {
+    let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
+        text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
+    let mut body = table(&text::HEADER, &rows, |r| incomplete[r]);
+    if let Some(line) = text::not_done(conditions) {
+        body.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&line)));
+    }
+    body.push_str(
+        "<p>n-cut: lower is more clusterable. Shuffled: mean n-cut of the same weights shuffled within each layer. \
+         ± is the standard deviation over replicates; se: standard errors of the difference of means.</p>\n",
+    );
+    if let Some(line) = text::discoveries(conditions) {
+        body.push_str(&format!("<p>{line}.</p>\n"));
+    }
+    for Pivot { title, header, rows } in tables {
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        body.push_str(&format!("<h2>{}</h2>\n{}", escape(title), table(&header, rows, |_| false)));
+    }
+    if !pictures.is_empty() {
+        body.push_str("<h2>Figures against each other</h2>\n");
+        pictures.iter().for_each(|picture| body.push_str(&format!("<p class=\"picture\">{}</p>\n", picture.svg)));
+    }
+    body.push_str("<h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n");
+    for (run, result) in results {
+        for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
+            if let Some(end) = end {
+                let m = &end.measurement;
+                let caption = format!("{} r{}, {state}: {}", varied(run), run.replicate, p_and_z(m));
+                body.push_str(&null_histogram(m, &caption));
+            }
+        }
+    }
+    body.push_str("</div>\n");
+    let mut warned: Vec<String> = Vec::new();
+    for (run, result) in results {
+        for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
+            for warning in end.iter().flat_map(|end| &end.measurement.warnings) {
+                warned.push(format!("{} r{}, {state}: {}", varied(run), run.replicate, warning.message));
+            }
+        }
+    }
+    if !warned.is_empty() {
+        body.push_str("<h2>Before you believe it</h2>\n");
+        warned.iter().for_each(|line| body.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(line))));
+    }
+    let mut names: Vec<&str> = conditions.iter().map(|c| c.experiment.as_str()).collect();
+    names.dedup();
+    page(&names.join(", "), &body)
+}
