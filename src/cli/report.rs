@@ -3,7 +3,7 @@
 use super::run::GridOptions;
 use super::{is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
-use crate::report::columns::columns;
+use crate::report::columns::{columns, condition_columns};
 use crate::report::pictures::pictures;
 use crate::report::pivot::pivots;
 use crate::report::record::records;
@@ -33,6 +33,9 @@ pub(super) struct Report {
     /// Write a page with null distributions
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the table of conditions as CSV, a row a condition and end state; - for standard output
+    #[arg(long, value_name = "FILE")]
+    conditions: Option<PathBuf>,
     /// Write one row a run, done or not, with all settings; - for standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -58,6 +61,7 @@ impl Report {
             .into());
         }
         let Grid { runs, tables } = self.grid.grid()?;
+        let command = self.grid.run_command();
         let records = records(&runs, &self.grid.out)?;
         let conditions = report::conditions(&records);
         let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions));
@@ -69,14 +73,17 @@ impl Report {
         }
         if let Some(path) = &self.markdown {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
-            write_text(path, &(report::text::markdown(&conditions) + &tables))?;
+            write_text(path, &(report::text::markdown(&conditions, &command) + &tables))?;
         }
         if let Some(path) = &self.latex {
             write_text(path, &report::latex::latex(&conditions, &tables))?;
         }
         if let Some(path) = &self.html {
             let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
-            write_text(path, &report::page::grid(&conditions, &tables, &pictures, &results))?;
+            write_text(path, &report::page::grid(&conditions, &command, &tables, &pictures, &results))?;
+        }
+        if let Some(path) = &self.conditions {
+            write_text(path, &report::csv::csv(&condition_columns(&conditions)).context("failed to write CSV")?)?;
         }
         let table = if self.csv.is_some() || self.parquet.is_some() { columns(&records) } else { Vec::new() };
         if let Some(path) = &self.csv {
@@ -89,11 +96,19 @@ impl Report {
             let count = report::tensorboard::write(&records, dir)?;
             note(&format!("{}: event files of {count} of {} runs", dir.display(), records.len()));
         }
-        let outputs =
-            [&self.json, &self.markdown, &self.latex, &self.html, &self.csv, &self.parquet, &self.tensorboard];
+        let outputs = [
+            &self.json,
+            &self.markdown,
+            &self.latex,
+            &self.html,
+            &self.conditions,
+            &self.csv,
+            &self.parquet,
+            &self.tensorboard,
+        ];
         if outputs.iter().all(|path| path.is_none()) {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
-            print(&(report::text::conditions(&conditions) + &tables))?;
+            print(&(report::text::conditions(&conditions, &command) + &tables))?;
         }
         Ok(ExitCode::SUCCESS)
     }

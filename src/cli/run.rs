@@ -66,11 +66,35 @@ pub(super) struct GridOptions {
     pub(super) out: PathBuf,
 }
 
+/// As a shell reads it: quotes only where they are needed.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-%+=:,@".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 impl GridOptions {
     pub(super) fn grid(&self) -> Result<Grid, InputError> {
         let (only, seeds, set) = (self.only.clone(), self.seeds.clone(), self.set.clone());
         let predicate = self.predicate.as_deref().map(|text| Predicate::parse("--where", text)).transpose()?;
         read(&self.file, &Selection { only, predicate, seeds, set })
+    }
+
+    /// The command that does these runs, but for `--only`: as it was given, so that it works in the same folder.
+    pub(super) fn run_command(&self) -> String {
+        let mut command = format!("ncut run {}", quoted(&self.file.to_string_lossy()));
+        let mut add = |name: &str, value: &str| command.push_str(&format!(" {name} {}", quoted(value)));
+        self.predicate.iter().for_each(|predicate| add("--where", predicate));
+        if let Some(seeds) = &self.seeds {
+            add("--seeds", &seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+        }
+        self.set.iter().for_each(|set| add("--set", set));
+        if self.out != Path::new("runs") {
+            add("--out", &self.out.to_string_lossy());
+        }
+        command
     }
 
     /// What another call of this program needs to resolve the same settings.
@@ -169,7 +193,8 @@ impl Run {
         }
 
         let conditions = report::collect(&runs, &context.out)?;
-        let pages = report::write_pages(&conditions, &tables, &runs, &context.out)?;
+        let command = self.grid.run_command();
+        let pages = report::write_pages(&conditions, &tables, &runs, &context.out, &command)?;
         let code = match failures.is_empty() {
             true => ExitCode::SUCCESS,
             false => {
@@ -178,7 +203,7 @@ impl Run {
                 ExitCode::from(if failures.iter().all(RunError::is_input) { 1 } else { 2 })
             }
         };
-        let mut text = report::text::conditions(&conditions);
+        let mut text = report::text::conditions(&conditions, &command);
         pages.iter().for_each(|page| text.push_str(&format!("report: {}\n", page.display())));
         // a reader that went away changes nothing of what came of the runs
         match super::print(&text) {

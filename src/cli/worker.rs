@@ -61,7 +61,7 @@ impl Worker {
         if self.stage == "collect" {
             let runs = read_runs(&self.directory, self.first..self.first + self.runs)?;
             let conditions = report::collect(&runs, &out)?;
-            for page in report::write_pages(&conditions, &[], &runs, &out)? {
+            for page in report::write_pages(&conditions, &[], &runs, &out, "ncut run FILE")? {
                 super::note(&format!("report: {}", page.display()));
             }
             return Ok(ExitCode::SUCCESS);

@@ -1,7 +1,10 @@
-//! Runs as a table with typed columns: a row a run, whatever became of it.
+//! Runs as a table with typed columns, a row a run, whatever became of it; and conditions, a row an end state.
 
 use super::record::RunRecord;
+use super::text::settings_shown;
+use super::{Condition, Figures};
 use crate::experiment::end_state::EndState;
+use crate::experiment::figure::{FIGURES as FIGURE_INFOS, FigureInfo};
 use crate::experiment::run::RunResult;
 use crate::experiment::settings::{NAMES, Settings};
 use crate::experiment::status::Status;
@@ -112,6 +115,54 @@ pub fn columns(records: &[RunRecord]) -> Vec<Column> {
         Some(result) => Cell::Text(result.unpruned.measurement.version.clone()),
         None => Cell::Empty,
     }));
+    columns
+}
+
+/// The table of conditions, a row an end state: each figure's mean, standard deviation, published value, and the difference in standard
+/// errors; columns without a value left out, but for those of every figure's mean.
+pub fn condition_columns(conditions: &[Condition]) -> Vec<Column> {
+    let mut rows: Vec<(&Condition, &str, &Figures)> = Vec::new();
+    for condition in conditions {
+        for (state, figures) in [("unpruned", &condition.unpruned), ("pruned", &condition.pruned)] {
+            rows.extend(figures.as_ref().map(|figures| (condition, state, figures)));
+        }
+    }
+    let column = |name: String, kind, cell: &dyn Fn(&Condition, &str, &Figures) -> Cell| Column {
+        name,
+        kind,
+        cells: rows.iter().map(|(condition, state, figures)| cell(condition, state, figures)).collect(),
+    };
+    let mut columns = vec![
+        column("experiment".into(), Kind::Text, &|c, _, _| Cell::Text(c.experiment.clone())),
+        column("condition".into(), Kind::Text, &|c, _, _| Cell::Text(settings_shown(c))),
+        column("state".into(), Kind::Text, &|_, state, _| Cell::Text(state.into())),
+        column("n".into(), Kind::Whole, &|c, _, _| count(c.n)),
+        column("missing".into(), Kind::Whole, &|c, _, _| count(c.missing)),
+    ];
+    type Part = fn(&super::Figure) -> Option<f64>;
+    let parts: [(&str, Part); 4] = [
+        ("", |figure| Some(figure.mean)),
+        ("_sd", |figure| figure.sd),
+        ("_published", |figure| figure.published),
+        ("_difference_se", |figure| figure.difference_se),
+    ];
+    for FigureInfo { name, .. } in &FIGURE_INFOS {
+        for (suffix, part) in parts {
+            let cell = |_: &Condition, _: &str, figures: &Figures| real(figures.get(name).and_then(part));
+            columns.push(column(format!("{name}{suffix}"), Kind::Real, &cell));
+        }
+    }
+    let whole = |value: Option<usize>| value.map_or(Cell::Empty, count);
+    for (name, of) in [
+        ("at_minimum", (|lowest| Some(lowest.count)) as fn(&super::AtMinimum) -> Option<usize>),
+        ("at_minimum_published", |lowest| lowest.published),
+        ("at_minimum_published_of", |lowest| lowest.published_of),
+    ] {
+        columns
+            .push(column(name.into(), Kind::Whole, &|_, _, figures| whole(figures.at_minimum.as_ref().and_then(of))));
+    }
+    let has_value = |column: &Column| column.cells.iter().any(|cell| *cell != Cell::Empty);
+    columns.retain(|column| !column.name.contains("_published") && !column.name.ends_with("_se") || has_value(column));
     columns
 }
 

@@ -54,6 +54,21 @@ pub struct Figure {
     pub difference_se: Option<f64>,
 }
 
+/// How many replicates are below all their shuffles: their p is as low as so many shuffles allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AtMinimum {
+    /// So many.
+    pub count: usize,
+    /// Of these.
+    pub of: usize,
+    /// So many of the published ones, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<usize>,
+    /// Of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_of: Option<usize>,
+}
+
 /// The figures of one end state of a condition.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
@@ -73,6 +88,9 @@ pub struct Figures {
     /// p-value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<Figure>,
+    /// Replicates with the lowest possible p-value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_minimum: Option<AtMinimum>,
     /// Running accuracy of the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_accuracy: Option<Figure>,
@@ -219,7 +237,19 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         Figure::new(states.iter().map(|state| value(state)).collect(), theirs(of))
     };
     let none: Theirs = |_| (None, None);
+    let lowest = states.iter().map(|state| {
+        let measurement = &state.measurement;
+        measurement.null.as_ref().map(|null| null.ncuts.iter().all(|shuffled| measurement.ncut < *shuffled))
+    });
+    let lowest: Option<Vec<bool>> = lowest.collect();
+    let at_minimum = lowest.map(|lowest| {
+        let theirs = published.and_then(|p| Some((p.at_minimum?, p.runs as usize)));
+        let (published, published_of) = theirs.unzip();
+        let count = lowest.iter().filter(|lowest| **lowest).count();
+        AtMinimum { count, of: lowest.len(), published, published_of }
+    });
     Some(Figures {
+        at_minimum,
         ncut: always(&|s| s.measurement.ncut, |p| (Some(p.ncut), p.ncut_sd)),
         ncut_per_cluster: always(&|s| s.measurement.ncut_per_cluster, none),
         null_mean: figure(&|s| s.measurement.null.as_ref().map(|n| n.mean), |p| (p.null_mean, p.null_mean_sd)),
@@ -259,7 +289,7 @@ impl Figure {
 }
 
 /// Writes `report.md` and `report.html`, with the tables and pictures of `report` sections, and the pictures by themselves
-/// into each experiment's directory, and says where the pages are.
+/// into each experiment's directory, and says where the pages are. `command` does the runs of the file.
 ///
 /// # Errors
 ///
@@ -269,6 +299,7 @@ pub fn write_pages(
     tables: &[(String, Table)],
     runs: &[Run],
     out: &Path,
+    command: &str,
 ) -> Result<Vec<PathBuf>, InputError> {
     let results = results(runs, out)?;
     let mut written = Vec::new();
@@ -288,9 +319,9 @@ pub fn write_pages(
         let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
         let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
-        aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &markdown).as_bytes())?;
+        aside::write(&directory.join("report.md"), (text::markdown(&of_this, command) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
-        aside::write(&page, page::grid(&of_this, &tables, &pictures, &results).as_bytes())?;
+        aside::write(&page, page::grid(&of_this, command, &tables, &pictures, &results).as_bytes())?;
         write_pictures(&pictures, out)?;
         written.push(page);
     }
@@ -313,6 +344,41 @@ pub fn write_pictures(pictures: &[Picture], out: &Path) -> Result<Vec<PathBuf>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each format of the same runs against its file; with `NCUT_BLESS` set, writes the files.
+    #[test]
+    fn every_format_is_as_it_was() {
+        let mut records = fixtures::records();
+        records[1].result = records[0].result.clone();
+        let conditions = conditions(&records);
+        let section = "{title: 'T & <b>', rows: dropout, values: [unpruned.ncut, pruned.ncut], scatter: {x: unpruned.ncut, y: unpruned.test_accuracy}}";
+        let section = Table::read(&crate::experiment::yaml::parse("f", section).unwrap()).unwrap();
+        let sections = [("e".to_string(), section)];
+        let (tables, pictures) = (pivots(&sections, &conditions), pictures(&sections, &conditions));
+        let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
+        let command = "ncut run grid.yaml";
+        let pivots = tables.iter().map(pivot::Pivot::text).collect::<String>();
+        let page = page::without_style_and_script(&page::grid(&conditions, command, &tables, &pictures, &results));
+        let formats = [
+            ("report.txt", text::conditions(&conditions, command) + &pivots),
+            ("report.md", text::markdown(&conditions, command) + &tables[0].markdown()),
+            ("report.tex", latex::latex(&conditions, &tables)),
+            ("conditions.csv", csv::csv(&columns::condition_columns(&conditions)).unwrap()),
+            ("runs.csv", csv::csv(&columns::columns(&records)).unwrap()),
+            ("report.json", serde_json::to_string_pretty(&conditions).unwrap() + "\n"),
+            ("report.html", page),
+            ("scatter.svg", pictures[0].svg.clone()),
+        ];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/golden");
+        for (name, found) in formats {
+            let path = folder.join(name);
+            if std::env::var_os("NCUT_BLESS").is_some() {
+                std::fs::write(&path, &found).unwrap();
+            }
+            let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(found == wanted, "{name} differs from {}; it is now:\n{found}", path.display());
+        }
+    }
 
     #[test]
     fn figures_have_the_sample_sd_and_the_difference_in_standard_errors() {

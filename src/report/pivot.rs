@@ -135,7 +135,7 @@ impl Condition {
 
 impl Figures {
     /// A figure by its name without the end state; `None` if there is none, or not of every replicate.
-    fn get(&self, name: &str) -> Option<&Figure> {
+    pub(super) fn get(&self, name: &str) -> Option<&Figure> {
         match name {
             "ncut" => Some(&self.ncut),
             "ncut_per_cluster" => Some(&self.ncut_per_cluster),
@@ -180,6 +180,7 @@ mod tests {
             null_sd: None,
             z_score: None,
             p_value: None,
+            at_minimum: None,
             train_accuracy: Some(figure()),
             test_accuracy: Some(figure()),
             train_loss: Some(figure()),

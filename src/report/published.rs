@@ -35,6 +35,8 @@ pub(super) struct Published {
     /// Mean of the null distributions' standard deviations.
     pub null_sd: Option<f64>,
     pub z_score: Option<f64>,
+    /// Runs below all their shuffles, so that their p is as low as it can be.
+    pub at_minimum: Option<usize>,
     pub train_accuracy: Option<f64>,
     pub test_accuracy: Option<f64>,
     pub train_loss: Option<f64>,

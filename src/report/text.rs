@@ -3,20 +3,40 @@
 use super::{Condition, Figure, Figures};
 use crate::stats::permutation::{LEVEL, false_discovery_rates};
 
-pub(super) const HEADER: [&str; 10] =
-    ["condition", "state", "n", "n-cut", "published", "shuffled", "published", "Z", "test acc.", "published"];
+pub(super) const COLUMNS: usize = 14;
+pub(super) const HEADER: [&str; COLUMNS] = [
+    "condition",
+    "state",
+    "n",
+    "n-cut",
+    "published",
+    "shuffled",
+    "published",
+    "Z",
+    "lowest p",
+    "published",
+    "train acc.",
+    "published",
+    "test acc.",
+    "published",
+];
 
 /// An end state of a condition.
 pub(super) struct Row {
-    pub(super) cells: [String; 10],
+    pub(super) cells: [String; COLUMNS],
     /// Whether replicates of the condition are not done.
     pub(super) incomplete: bool,
 }
 
-/// The settings that vary, as `dropout=0.5`, with the experiment's name before them.
-fn name(condition: &Condition) -> String {
+/// The settings that vary, as `dropout=0.5 l1=0`.
+pub(super) fn settings_shown(condition: &Condition) -> String {
     let given: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!("{} {}", condition.experiment, given.join(" ")).trim().to_string()
+    given.join(" ")
+}
+
+/// [`settings_shown`] with the experiment's name before them.
+fn name(condition: &Condition) -> String {
+    format!("{} {}", condition.experiment, settings_shown(condition)).trim().to_string()
 }
 
 /// `10.024 ± 0.017`.
@@ -44,25 +64,38 @@ fn replicates(condition: &Condition) -> String {
     }
 }
 
-fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; 10] {
+/// The mean of the shuffles and their standard deviation, both averaged over replicates, as in the paper's tables.
+fn shuffled(figures: &Figures) -> Option<String> {
+    Some(format!("{:.3} ± {:.3}", figures.null_mean.as_ref()?.mean, figures.null_sd.as_ref()?.mean))
+}
+
+fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; COLUMNS] {
     let or_empty =
         |figure: &Option<Figure>, show: &dyn Fn(&Figure) -> String| figure.as_ref().map(show).unwrap_or_default();
     // a regression has no accuracy, and says what stands there instead
-    let (score, unit) = match &figures.test_accuracy {
-        Some(_) => (&figures.test_accuracy, ""),
-        None => (&figures.test_loss, " loss"),
+    let score = |accuracy: &Option<Figure>, loss: &Option<Figure>| match accuracy {
+        Some(_) => (accuracy.clone(), ""),
+        None => (loss.clone(), " loss"),
     };
+    let (train, train_unit) = score(&figures.train_accuracy, &figures.train_loss);
+    let (test, test_unit) = score(&figures.test_accuracy, &figures.test_loss);
+    let lowest = figures.at_minimum.as_ref();
+    let theirs = lowest.and_then(|lowest| Some(format!("{}/{}", lowest.published?, lowest.published_of?)));
     [
         name(condition),
         state.into(),
         replicates(condition),
         mean_sd(&figures.ncut, 3),
         published(&figures.ncut, 3),
-        or_empty(&figures.null_mean, &|f| mean_sd(f, 3)),
+        shuffled(figures).unwrap_or_default(),
         or_empty(&figures.null_mean, &|f| published(f, 3)),
         or_empty(&figures.z_score, &|f| format!("{:+.1}", f.mean)),
-        or_empty(score, &|f| mean_sd(f, 4) + unit),
-        or_empty(score, &|f| published(f, 3)),
+        lowest.map(|lowest| format!("{}/{}", lowest.count, lowest.of)).unwrap_or_default(),
+        theirs.unwrap_or_default(),
+        or_empty(&train, &|f| mean_sd(f, 4) + train_unit),
+        or_empty(&train, &|f| published(f, 3)),
+        or_empty(&test, &|f| mean_sd(f, 4) + test_unit),
+        or_empty(&test, &|f| published(f, 3)),
     ]
 }
 
@@ -74,7 +107,7 @@ pub(super) fn rows(conditions: &[Condition]) -> Vec<Row> {
             rows.extend(figures.as_ref().map(|figures| Row { cells: row(condition, state, figures), incomplete }));
         }
         if condition.n == 0 {
-            let mut cells: [String; 10] = Default::default();
+            let mut cells: [String; COLUMNS] = Default::default();
             (cells[0], cells[1], cells[2]) = (name(condition), "none done".into(), replicates(condition));
             rows.push(Row { cells, incomplete });
         }
@@ -82,8 +115,11 @@ pub(super) fn rows(conditions: &[Condition]) -> Vec<Row> {
     rows
 }
 
-/// How many runs are not done, why, and what to do about it; nothing if all are.
-pub(super) fn not_done(conditions: &[Condition]) -> Option<String> {
+/// The most experiments that a command names.
+const MOST_NAMES: usize = 8;
+
+/// How many runs are not done, why, and the command that makes them, if `command` does those of the whole file; nothing if all are.
+pub(super) fn not_done(conditions: &[Condition], command: &str) -> Option<String> {
     let sum = |count: fn(&Condition) -> usize| conditions.iter().map(count).sum::<usize>();
     let (all, missing) = (sum(|c| c.n + c.missing), sum(|c| c.missing));
     let (running, failed, partial) = (sum(|c| c.running), sum(|c| c.failed), sum(|c| c.partial));
@@ -95,7 +131,10 @@ pub(super) fn not_done(conditions: &[Condition]) -> Option<String> {
     ];
     let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
-    (missing > 0).then(|| format!("{missing} of {all} runs are not done ({counts}); `ncut run FILE` makes them"))
+    let mut names: Vec<&str> = conditions.iter().filter(|c| c.missing > 0).map(|c| c.experiment.as_str()).collect();
+    names.dedup();
+    let only = if names.len() > MOST_NAMES { String::new() } else { format!(" --only {}", names.join(",")) };
+    (missing > 0).then(|| format!("{missing} of {all} runs are not done ({counts}); `{command}{only}` makes them"))
 }
 
 /// How many of all networks are more clusterable than their shuffles, and how many of those would be if as many tests are to go wrong
@@ -115,28 +154,28 @@ pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
     })
 }
 
-/// Columns under each other, and what is not done.
-pub fn conditions(conditions: &[Condition]) -> String {
+/// Columns under each other, and what is not done, which `command` does.
+pub fn conditions(conditions: &[Condition], command: &str) -> String {
     let rows = rows(conditions);
     let used: Vec<usize> = (0..HEADER.len()).filter(|&c| rows.iter().any(|row| !row.cells[c].is_empty())).collect();
     let header = HEADER.map(str::to_string);
-    let lines: Vec<&[String; 10]> = std::iter::once(&header).chain(rows.iter().map(|row| &row.cells)).collect();
+    let lines: Vec<&[String; COLUMNS]> = std::iter::once(&header).chain(rows.iter().map(|row| &row.cells)).collect();
     let width = |c: usize| lines.iter().map(|cells| cells[c].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
-    let line = |cells: &&[String; 10]| {
+    let line = |cells: &&[String; COLUMNS]| {
         let cells: Vec<String> = used.iter().map(|&c| format!("{:<width$}", cells[c], width = widths[c])).collect();
         cells.join("  ").trim_end().to_string() + "\n"
     };
     let table: String = lines.iter().map(line).collect();
-    table + &not_done(conditions).map(|line| line + "\n").unwrap_or_default()
+    table + &not_done(conditions, command).map(|line| line + "\n").unwrap_or_default()
 }
 
-/// A Markdown table, what is significant, and what is not done. `se`: standard errors of the difference of means.
-pub fn markdown(conditions: &[Condition]) -> String {
+/// A Markdown table, what is significant, and what is not done, which `command` does. `se`: standard errors of the difference of means.
+pub fn markdown(conditions: &[Condition], command: &str) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace("  ", " "));
     let mut text = line(&HEADER.map(str::to_string));
     text.push_str(&format!("|{}\n", "---|".repeat(HEADER.len())));
     rows(conditions).iter().for_each(|row| text.push_str(&line(&row.cells)));
-    let lines = [discoveries(conditions), not_done(conditions)];
+    let lines = [discoveries(conditions), not_done(conditions, command)];
     text + &lines.into_iter().flatten().map(|line| format!("\n{line}\n")).collect::<String>()
 }

@@ -121,7 +121,7 @@ fn a_row_a_run_in_every_state() {
 #[test]
 fn tables_say_what_is_not_done() {
     let work = work();
-    let line = "4 of 6 runs are not done (1 failed, 1 running, 1 partial, 1 missing); `ncut run FILE` makes them";
+    let line = "4 of 6 runs are not done (1 failed, 1 running, 1 partial, 1 missing); `ncut run grid.yaml --only tiny` makes them";
     let text = work.ncut(&["report", "grid.yaml"]).ok().stdout;
     assert!(text.contains("  2/3  ") && text.contains("none done  0/3"), "{text}");
     assert!(text.ends_with(&format!("{line}\n")), "{text}");
@@ -135,7 +135,40 @@ fn tables_say_what_is_not_done() {
     assert_eq!((counts(&conditions[0]), counts(&conditions[1])), ([2, 1, 0, 0, 0], [0, 3, 1, 1, 1]));
     // of those that are done nothing is said
     let text = work.ncut(&["report", "grid.yaml", "--where", "dropout==0", "--seeds", "0,1"]).ok().stdout;
-    assert!(!text.contains("not done") && !text.contains('/'), "{text}");
+    assert!(!text.contains("not done") && !text.contains("2/3"), "{text}");
+    // the command is the one that was given
+    let asked = ["report", "grid.yaml", "--where", "dropout>0", "--seeds", "0,2", "--out", "./runs"];
+    let command = "`ncut run grid.yaml --where 'dropout>0' --seeds 0,2 --out ./runs --only tiny` makes them";
+    let text = work.ncut(&asked).ok().stdout;
+    assert!(text.contains(command), "{text}");
+}
+
+#[test]
+fn a_row_an_end_state_with_what_was_published() {
+    let work = Work::new();
+    let grid =
+        "experiments:\n  none:\n    fixed: {epochs: 0, pruning_epochs: 0, shuffles: 3, n_train: 256}\n    seeds: 2\n";
+    work.write("grid.yaml", grid.replace("shuffles", "restarts: 1, dataset: mnist-sample, shuffles"));
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let text = work.ncut(&["report", "grid.yaml", "--conditions", "-"]).ok().stdout;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let figures = &work.measured(&["report", "grid.yaml"])[0]["unpruned"];
+    assert_eq!(rows.len(), 1);
+    let cell = |name: &str| &rows[0][header.iter().position(|column| column == name).unwrap()];
+    for (name, wanted) in [
+        ("ncut", &figures["ncut"]["mean"]),
+        ("ncut_sd", &figures["ncut"]["sd"]),
+        ("null_mean", &figures["null_mean"]["mean"]),
+    ] {
+        assert_eq!(cell(name).parse::<f64>().unwrap(), number(wanted), "{name}");
+    }
+    assert_eq!(
+        (cell("state"), cell("n"), cell("at_minimum")),
+        ("unpruned", "2", figures["at_minimum"]["count"].to_string().as_str())
+    );
+    assert!(!header.iter().any(|name| name.ends_with("_published")));
 }
 
 #[test]

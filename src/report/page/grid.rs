@@ -17,6 +17,7 @@ fn varied(run: &Run) -> String {
 /// A grid's conditions, the tables and pictures of its `report` sections, and the null distributions of its runs.
 pub fn grid(
     conditions: &[Condition],
+    command: &str,
     tables: &[Pivot],
     pictures: &[Picture],
     results: &[(&Run, &RunResult)],
@@ -24,12 +25,13 @@ pub fn grid(
     let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
         text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
     let mut body = table(&text::HEADER, &rows, |r| incomplete[r]);
-    if let Some(line) = text::not_done(conditions) {
+    if let Some(line) = text::not_done(conditions, command) {
         body.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&line)));
     }
     body.push_str(
-        "<p>n-cut: lower is more clusterable. Shuffled: mean n-cut of the same weights shuffled within each layer. \
-         ± is the standard deviation over replicates; se: standard errors of the difference of means.</p>\n",
+        "<p>n-cut: lower is more clusterable. Shuffled: mean and standard deviation of the n-cuts of the network's shuffles, averaged \
+         over replicates; other ± are standard deviations over replicates; se: standard errors of the difference of means. Lowest p: \
+         networks below all their shuffles.</p>\n",
     );
     if let Some(line) = text::discoveries(conditions) {
         body.push_str(&format!("<p>{line}.</p>\n"));

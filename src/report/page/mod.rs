@@ -45,6 +45,12 @@ fn page(title: &str, body: &str) -> String {
     )
 }
 
+/// What a test of a page's contents looks at.
+#[cfg(test)]
+pub(super) fn without_style_and_script(page: &str) -> String {
+    page.replace(STYLE, "").replace(SCRIPT, "")
+}
+
 /// A table that people can sort. `marked` says by a row's number whether it stands out.
 fn table(header: &[&str], rows: &[Vec<String>], marked: impl Fn(usize) -> bool) -> String {
     let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\">\n<tr>");
