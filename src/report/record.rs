@@ -25,13 +25,15 @@ pub struct RunRecord {
     pub written_s: f64,
     /// What it came to.
     pub result: Option<RunResult>,
+    /// Why its result cannot be read, where there is one that cannot; then the run counts as failed.
+    pub damage: Option<String>,
 }
 
 /// One record a run, in the order of `runs`.
 ///
 /// # Errors
 ///
-/// A run's directory cannot be listed, or its result not be read: which, and what to do.
+/// A run's directory cannot be listed.
 pub fn records(runs: &[Run], out: &Path) -> Result<Vec<RunRecord>, InputError> {
     let directories = runs.iter().map(|run| RunDirectory::new(out, run)).collect::<Vec<_>>();
     runs.iter().zip(&directories).map(|(run, directory)| record(run, directory)).collect()
@@ -46,6 +48,7 @@ fn record(run: &Run, directory: &RunDirectory) -> Result<RunRecord, InputError> 
         epochs: Vec::new(),
         written_s: 0.0,
         result: None,
+        damage: None,
     };
     if status != Status::Missing {
         record.epochs = metrics::read(directory);
@@ -54,7 +57,10 @@ fn record(run: &Run, directory: &RunDirectory) -> Result<RunRecord, InputError> 
         record.written_s = written.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |t| t.as_secs_f64());
     }
     if status == Status::Done {
-        record.result = result(directory)?;
+        match result(directory) {
+            Ok(result) => record.result = result,
+            Err(damage) => (record.status, record.damage) = (Status::Failed, Some(damage.to_string())),
+        }
     }
     Ok(record)
 }

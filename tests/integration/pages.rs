@@ -181,7 +181,7 @@ fn the_page_of_a_measurement_answers_pointer_and_keys() {
 fn the_page_of_a_grid_is_sorted_and_searched() {
     let Some(browser) = browser() else { return };
     let work = Work::new();
-    let fixed = "{dataset: mnist-sample, hidden: [16, 8], epochs: 1, pruning_epochs: 1, n_train: 256, shuffles: 3, clusters: 3}";
+    let fixed = "{dataset: mnist-sample, hidden: [16, 8], epochs: 1, pruning_epochs: 1, n_train: 256, shuffles: 3, clusters: 3, lesions: 2}";
     let report = "{title: 'A <title> & \"more\"', rows: dropout, cols: l1, values: [unpruned.ncut, pruned.ncut], \
                   scatter: {x: pruned.test_accuracy, y: pruned.ncut, series: dropout}}";
     let grid = format!(
@@ -189,6 +189,11 @@ fn the_page_of_a_grid_is_sorted_and_searched() {
     );
     work.write("grid.yaml", grid);
     work.ncut(&["run", "grid.yaml"]).ok();
+    assert!(
+        String::from_utf8(work.read("runs/tiny/report.html"))
+            .unwrap()
+            .contains("of 3 clusters cost more than random sets")
+    );
     for found in looked_at(&work, &browser, "runs/tiny/report.html") {
         assert_sound(&found);
         let searched = &found["searched"];

@@ -1,7 +1,7 @@
 //! The page of a grid.
 
 use super::null_histogram::{null_histogram, p_and_z};
-use super::{escape, page, table};
+use super::{escape, lesions, page, table};
 use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
 use crate::report::pictures::Picture;
@@ -12,6 +12,25 @@ use crate::report::{Condition, text};
 fn varied(run: &Run) -> String {
     let given: Vec<String> = run.condition.given().map(|(name, value)| format!("{name}={value}")).collect();
     if given.is_empty() { run.experiment.to_string() } else { given.join(" ") }
+}
+
+/// What silencing clusters costs, of the networks where that was asked for.
+fn silenced(results: &[(&Run, &RunResult)]) -> String {
+    let mut html = String::new();
+    for (run, result) in results {
+        for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
+            if let Some(lesions) = end.and_then(|end| end.lesions.as_ref()) {
+                html.push_str(&lesions::figure(&format!("{} r{}, {state}", varied(run), run.replicate), lesions));
+            }
+        }
+    }
+    match html.is_empty() {
+        true => html,
+        false => format!(
+            "<h2>Clusters silenced</h2>\n<p>Accuracy on the test set, in percent, without a cluster's neurons in all hidden layers, and what \
+             that loses beside random sets of as many neurons in each layer.</p>\n{html}"
+        ),
+    }
 }
 
 /// A grid's conditions, the tables and pictures of its `report` sections, and the null distributions of its runs.
@@ -55,6 +74,7 @@ pub fn grid(
         }
     }
     body.push_str("</div>\n");
+    body.push_str(&silenced(results));
     let mut warned: Vec<String> = Vec::new();
     for (run, result) in results {
         for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {

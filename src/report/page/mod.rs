@@ -9,6 +9,7 @@ mod adjacency;
 mod clusters;
 mod flow;
 mod grid;
+mod lesions;
 mod measurement;
 mod network;
 mod null_histogram;
