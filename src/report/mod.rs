@@ -4,7 +4,7 @@
 //! ```text
 //! runs ─► record ─┬─► conditions ─┬─► pivot, pictures ┐
 //!                 │               └───────────────────┴─► text, html
-//!                 ├─► columns ─► csv, parquet
+//!                 ├─► columns, training ─► csv, parquet
 //!                 └─► tensorboard
 //! ```
 
@@ -23,8 +23,9 @@ mod published;
 pub mod record;
 pub mod tensorboard;
 pub mod text;
+pub mod training;
 
-use self::pictures::{Picture, pictures};
+use self::pictures::{Picture, of_training, pictures};
 use self::pivot::pivots;
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
@@ -288,7 +289,8 @@ pub fn write_pages(
         }
         let directory = out.join(experiment);
         let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
-        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
+        let (tables, mut pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
+        pictures.extend(of_training(&own, &results));
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &markdown).as_bytes())?;
         let page = directory.join("report.html");

@@ -19,3 +19,4 @@ mod reference;
 mod report;
 mod run;
 mod slurm;
+mod training_curve;
