@@ -215,4 +215,20 @@ mod tests {
             assert!(!is_network(other), "{other}");
         }
     }
+
+    #[test]
+    fn a_torn_line_is_left_out() {
+        let out = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::at(out.path().into());
+        assert!(known(&directory).is_empty());
+        let line = |epoch: usize| {
+            let point = json!({"epoch": epoch, "pruning": false, "ncut": 0.1 + 0.2, "effective_clusters": 8.0,
+                "largest_share": 0.25, "modularity_q": 0.1, "sparsity": 0.0});
+            json!({"owner": {"network": "ab", "version": "1"}, "point": point}).to_string() + "\n"
+        };
+        std::fs::write(directory.training(), line(0) + &line(3) + &line(5)[..80]).unwrap();
+        let known = known(&directory);
+        assert_eq!(known.keys().copied().collect::<Vec<_>>(), [0, 3]);
+        assert_eq!((known[&3].point.ncut, known[&3].point.null_mean), (0.1 + 0.2, None));
+    }
 }

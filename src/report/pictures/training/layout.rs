@@ -21,6 +21,9 @@ const LEGEND: f64 = 200.0;
 const SYMBOL: f64 = 36.0;
 /// Markers are smaller than where there are no lines.
 const MARKER: f64 = 0.7;
+/// How far conditions stand apart, so that their bars do; and all of them together at most.
+const APART: f64 = 4.0;
+const MOST_APART: f64 = 12.0;
 /// Height that a tick of a vertical axis needs.
 const TICK: f64 = 22.0;
 /// Series beyond which bands would hide each other.
@@ -61,8 +64,7 @@ impl<'a> Layout<'a> {
         let legend = legend(plot);
         let legend_width = legend.iter().flat_map(|(_, lines)| lines).map(|line| width(line, TEXT)).fold(0.0, f64::max);
         let left = MARGIN + TEXT + 10.0 + axes.iter().map(|(axis, _)| widest(&axis.ticks)).fold(0.0, f64::max) + 8.0;
-        let beside = if legend.is_empty() { 0.0 } else { MARGIN + SYMBOL + legend_width };
-        let total = left + WIDTH + beside + MARGIN;
+        let total = left + WIDTH + MARGIN + SYMBOL + legend_width + MARGIN;
         let title = wrapped(&plot.title, 1.08 * TITLE, total - 2.0 * MARGIN);
         // a line for what stands above the first panel
         let first = MARGIN + TITLE_LINE * title.len() as f64 + SMALL_LINE + 6.0;
@@ -82,6 +84,12 @@ impl<'a> Layout<'a> {
 
     fn x(&self, epoch: usize) -> f64 {
         self.panels.first().map_or(0.0, |(_, frame)| frame.left) + WIDTH * self.x_axis.place(epoch as f64)
+    }
+
+    /// Where a mean of a series stands.
+    fn at(&self, series: usize, mean: &Mean) -> f64 {
+        let others = self.plot.series.len().saturating_sub(1) as f64;
+        self.x(mean.epoch) + (series as f64 - others / 2.0) * APART.min(MOST_APART / others.max(1.0))
     }
 
     fn svg(&self) -> String {
@@ -141,7 +149,7 @@ impl<'a> Layout<'a> {
             let height = bottom - top;
             let _ = writeln!(
                 svg,
-                "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{WIDTH}\" height=\"{height}\" stroke=\"#888\"/>"
+                "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{WIDTH}\" height=\"{height}\" fill=\"none\" stroke=\"#888\"/>"
             );
         }
         let bottom = self.panels.last().map_or(0.0, |(_, frame)| frame.bottom);
@@ -193,8 +201,8 @@ impl<'a> Layout<'a> {
     }
 
     fn shuffles(&self, svg: &mut String, panel: &Panel, axis: &Axis, frame: &Rect) {
-        let at = |mean: &Mean, value: f64| (self.x(mean.epoch), up(axis, frame, value));
         for (series, curve) in panel.shuffles.iter().enumerate().filter(|(_, curve)| !curve.is_empty()) {
+            let at = |mean: &Mean, value: f64| (self.at(series, mean), up(axis, frame, value));
             let colour = COLOURS[series % 8];
             if panel.shuffles.len() <= MOST_BANDS {
                 let above = curve.iter().map(|mean| at(mean, mean.ends()[1]));
@@ -210,10 +218,10 @@ impl<'a> Layout<'a> {
     fn curves(&self, svg: &mut String, panel: &Panel, axis: &Axis, frame: &Rect) {
         for (series, curve) in panel.curves.iter().enumerate().filter(|(_, curve)| !curve.is_empty()) {
             let colour = COLOURS[series % 8];
-            let path = polyline(curve.iter().map(|mean| (self.x(mean.epoch), up(axis, frame, mean.mean))));
+            let path = polyline(curve.iter().map(|mean| (self.at(series, mean), up(axis, frame, mean.mean))));
             let _ = writeln!(svg, "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"1.6\"/>");
             for mean in curve {
-                let x = self.x(mean.epoch);
+                let x = self.at(series, mean);
                 let about: Vec<String> =
                     about(&self.plot.series[series], panel, series, mean).iter().map(|line| escape(line)).collect();
                 let _ = write!(svg, "<g class=\"point\"><title>{}</title>", about.join("\n"));
@@ -266,14 +274,14 @@ fn about(series: &str, panel: &Panel, of: usize, mean: &Mean) -> Vec<String> {
     about
 }
 
-/// The conditions, if there are several, and what lines are.
+/// The conditions and what lines are.
 fn legend(plot: &Plot) -> Vec<(String, Vec<String>)> {
     let stroke = |colour: &str, more: &str| format!("<path d=\"M-14 0H14\" stroke=\"{colour}\" {more}/>");
     let mut legend = Vec::new();
-    for (series, name) in plot.series.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+    for (series, name) in plot.series.iter().enumerate() {
         let line = stroke(COLOURS[series % 8], "stroke-width=\"1.6\"");
         let symbol = format!("{line}<g transform=\"scale({MARKER})\">{}</g>", marker(series));
-        legend.push((symbol, wrapped(name, TEXT, LEGEND)));
+        legend.push((symbol, wrapped(if name.is_empty() { "network" } else { name }, TEXT, LEGEND)));
     }
     let shuffled = plot.panels.iter().flat_map(|panel| &panel.shuffles).any(|curve| !curve.is_empty());
     if shuffled {
@@ -289,7 +297,8 @@ fn legend(plot: &Plot) -> Vec<(String, Vec<String>)> {
 fn notes(plot: &Plot, most: f64) -> Vec<String> {
     let replicates = plot.panels.iter().flat_map(|panel| panel.curves.iter().flatten()).any(|mean| mean.sd.is_some());
     let words = if replicates { "Means over replicates ± 1 sd." } else { "One network a condition." };
-    wrapped(words, SMALL, most)
+    let apart = if plot.series.len() > 1 { " Conditions stand a little apart." } else { "" };
+    wrapped(&format!("{words}{apart}"), SMALL, most)
 }
 
 /// The name of what an axis shows, and which end is better where there is room for that.

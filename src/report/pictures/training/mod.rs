@@ -212,6 +212,8 @@ mod tests {
         assert!(svg.contains("T &amp; co") && svg.contains("dropout=&lt;b&gt;") && !svg.contains("<b>"));
         assert!(!svg.contains("<style") && !svg.contains(" id=") && !svg.contains("NaN") && !svg.contains("inf"));
         assert_eq!(svg.matches("<g").count(), svg.matches("</g>").count());
+        // frames do not cover what is in them
+        assert_eq!((svg.matches("<rect x=").count(), svg.matches("fill=\"none\" stroke=\"#888\"/>").count()), (3, 3));
         assert_eq!(picture(&runs(&[("a", vec![vec![]])])), None);
     }
 
