@@ -49,6 +49,7 @@
 //! | where did my result go, and what is its name? | [`experiment::store`] |
 //! | who does a run when processes share a grid? | [`experiment::claim`] |
 //! | where may a run stop, and how does it go on? | [`experiment::run`], [`train::checkpoint`], [`experiment::shuffles`] |
+//! | how does n-cut change through training? | [`experiment::training_curve`] |
 //! | how far has a run come, what will it cost? | [`experiment::status`], [`experiment::cost`] |
 //! | what is Slurm asked, what does it answer? | [`slurm::script`], [`slurm::queue`] |
 //! | which runs are submitted, in which arrays, and again when? | [`slurm::array`], [`slurm::retry`] |

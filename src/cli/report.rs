@@ -4,7 +4,7 @@ use super::run::GridOptions;
 use super::{is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
 use crate::report::columns::{columns, condition_columns};
-use crate::report::pictures::pictures;
+use crate::report::pictures::{of_training, pictures};
 use crate::report::pivot::pivots;
 use crate::report::record::records;
 use crate::{InputError, aside, report};
@@ -42,6 +42,9 @@ pub(super) struct Report {
     /// Write the same as Parquet; - for standard output
     #[arg(long, value_name = "FILE")]
     parquet: Option<PathBuf>,
+    /// Write one row a run and epoch at which it was measured in training (measure_at), as CSV; - for standard output
+    #[arg(long, value_name = "FILE")]
+    training: Option<PathBuf>,
     /// Write event files for TensorBoard, also of runs in progress
     #[arg(long, value_name = "DIR")]
     tensorboard: Option<PathBuf>,
@@ -63,8 +66,15 @@ impl Report {
         let Grid { runs, tables } = self.grid.grid()?;
         let command = self.grid.run_command();
         let records = records(&runs, &self.grid.out)?;
+        records
+            .iter()
+            .filter_map(|record| record.damage.as_deref())
+            .for_each(|damage| note(&format!("ncut: {damage}")));
         let conditions = report::conditions(&records);
-        let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions));
+        let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
+        let mut pictures = pictures(&tables, &conditions);
+        pictures.extend(of_training(&tables, &results));
+        let tables = pivots(&tables, &conditions);
         for path in report::write_pictures(&pictures, &self.grid.out)? {
             note(&format!("picture: {}", path.display()));
         }
@@ -79,7 +89,6 @@ impl Report {
             write_text(path, &report::latex::latex(&conditions, &tables))?;
         }
         if let Some(path) = &self.html {
-            let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
             write_text(path, &report::page::grid(&conditions, &command, &tables, &pictures, &results))?;
         }
         if let Some(path) = &self.conditions {
@@ -92,20 +101,17 @@ impl Report {
         if let Some(path) = &self.parquet {
             write_bytes(path, &report::parquet::parquet(&table).context("failed to write Parquet")?)?;
         }
+        if let Some(path) = &self.training {
+            let points = report::training::columns(&records);
+            write_text(path, &report::csv::csv(&points).context("failed to write CSV")?)?;
+        }
         if let Some(dir) = &self.tensorboard {
             let count = report::tensorboard::write(&records, dir)?;
             note(&format!("{}: event files of {count} of {} runs", dir.display(), records.len()));
         }
-        let outputs = [
-            &self.json,
-            &self.markdown,
-            &self.latex,
-            &self.html,
-            &self.conditions,
-            &self.csv,
-            &self.parquet,
-            &self.tensorboard,
-        ];
+        let summaries = [&self.json, &self.markdown, &self.latex, &self.html, &self.conditions];
+        let rows = [&self.csv, &self.parquet, &self.training, &self.tensorboard];
+        let outputs = [&summaries[..], &rows].concat();
         if outputs.iter().all(|path| path.is_none()) {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
             print(&(report::text::conditions(&conditions, &command) + &tables))?;

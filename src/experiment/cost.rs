@@ -6,7 +6,7 @@
 //! ```text
 //! training      examples · epochs · (6 M + so much for each unit that may be dropped) flops, so much for each step, and for penalties;
 //!               M are the multiplications of an example, one a weight in dense layers
-//! clustering    as [`crate::spectral::cost`] has it, 1 + shuffles times for each end state
+//! clustering    as [`crate::spectral::cost`] has it, 1 + shuffles times for each end state and each network on the way (`measure_at`)
 //! lesions       the test set through the layers behind a silenced one, k (1 + random sets) times for each end state, once
 //!               for a cluster in all layers and once for it in each
 //! ```
@@ -15,6 +15,7 @@ use super::grid::Run;
 use super::run::{RunResult, graph_nodes};
 use super::settings::Settings;
 use super::store::RunDirectory;
+use super::training_curve::on_the_way;
 use crate::data;
 use crate::graph::GraphLayers;
 use crate::nn::{Architecture, Precision};
@@ -146,9 +147,11 @@ fn modelled(settings: &Settings) -> Cost {
     } else {
         clustering(if architecture.is_dense() { edges * kept } else { edges })
     };
+    let kept_after = |epoch| if architecture.is_dense() { 1.0 - sparsity_after(epoch, settings) } else { 1.0 };
+    let on_the_way: f64 = on_the_way(settings).into_iter().map(|epoch| clustering(edges * kept_after(epoch))).sum();
     let (lesions, lesion_bytes) = lesions(settings, &architecture, dataset.test as f64);
     let states = if settings.pruning_epochs.is_none() { 1.0 } else { 2.0 };
-    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(edges) + pruned) + states * lesions;
+    let measure = (1.0 + settings.shuffles.get() as f64) * (clustering(edges) + pruned + on_the_way) + states * lesions;
 
     let example_bytes = match dataset.task {
         data::Task::Classification { .. } => dataset.inputs(),
@@ -163,6 +166,15 @@ fn modelled(settings: &Settings) -> Cost {
         + penalty_bytes(settings, &widths)
         + lesion_bytes;
     Cost { train, measure, memory }
+}
+
+/// Share of the weights that is pruned after an epoch.
+fn sparsity_after(epoch: usize, settings: &Settings) -> f64 {
+    let [unpruned, pruning] = settings.phase_epochs().unwrap_or_default();
+    match epoch.checked_sub(unpruned) {
+        None | Some(0) => 0.0,
+        Some(done) => settings.train_params(0).pruning.sparsity(done.min(pruning), pruning.max(1)),
+    }
 }
 
 /// Edges of the graph that is measured, none being 0.
@@ -282,6 +294,9 @@ mod tests {
         // 12 s of lesions an end state
         let lesions = modelled(&settings(&[("lesions", json!(20))])).measure - cost.measure;
         assert!((15.0..50.0).contains(&lesions), "{lesions}");
+        // the untrained network and one on the way as the unpruned one, which is asked for anyhow, and one that is pruned by half or more
+        let at = modelled(&settings(&[("measure_at", json!([0, 10, 20, 21]))]));
+        assert!(at.train == cost.train && at.measure > 2.2 * cost.measure && at.measure < 2.8 * cost.measure, "{at:?}");
         let steps = modelled(&settings(&[("epochs", json!("9380it"))]));
         assert_eq!(steps.train, cost.train);
     }

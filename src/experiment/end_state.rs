@@ -6,6 +6,7 @@ use super::run::{Context, Observer, Outcome, RunError, log, signal};
 use super::settings::Settings;
 use super::shuffles::{Owner, Shuffles, folder, shard};
 use super::store::{RunDirectory, seed};
+use super::training_curve::{self, state};
 use crate::InputError;
 use crate::graph::Norm;
 use crate::lesion::{LesionParams, Lesions, lesions};
@@ -122,14 +123,14 @@ fn silenced(
     Ok(lesions(&network, labels, &test, LesionParams { random_sets, seed: seed(run) }, done))
 }
 
-pub(super) fn end_state(
+/// The measurement of the network of `state`, with what is known of its shuffles; `None` if it was asked to stop before all were done.
+pub(super) fn measured(
     run: &Run,
-    state: &'static str,
+    state: &str,
     directory: &RunDirectory,
-    record: Option<&EpochRecord>,
     context: &Context,
     observer: &impl Observer,
-) -> Result<Option<EndState>, RunError> {
+) -> Result<Option<Measurement>, RunError> {
     let wanted: Vec<u64> = (0..run.settings().shuffles.get() as u64).collect();
     observer.measuring(run, state, wanted.len());
     let start = Instant::now();
@@ -138,9 +139,8 @@ pub(super) fn end_state(
     let clustering =
         subject.cluster().map_err(|e| RunError::Measure(directory.network(state).display().to_string(), e))?;
     let cluster = start.elapsed().as_secs_f64() - load;
-    let stopped = || log(directory, &format!("stopped by signal {} while measuring {state}", signal(context)));
     let Some(ncuts) = shuffled(run, &subject, &shuffles, &wanted, context, observer)? else {
-        stopped()?;
+        log_stop(state, directory, context)?;
         return Ok(None);
     };
     let null = start.elapsed().as_secs_f64() - load - cluster;
@@ -149,11 +149,27 @@ pub(super) fn end_state(
     measurement.model = Some(model);
     measurement.timing_s.load = load;
     measurement.timing_s.total += load;
+    Ok(Some(measurement))
+}
+
+pub(super) fn log_stop(state: &str, directory: &RunDirectory, context: &Context) -> Result<(), InputError> {
+    log(directory, &format!("stopped by signal {} while measuring {state}", signal(context)))
+}
+
+pub(super) fn end_state(
+    run: &Run,
+    state: &'static str,
+    directory: &RunDirectory,
+    record: Option<&EpochRecord>,
+    context: &Context,
+    observer: &impl Observer,
+) -> Result<Option<EndState>, RunError> {
+    let Some(measurement) = measured(run, state, directory, context, observer)? else { return Ok(None) };
     let lesions = match run.settings().lesions.get() {
         0 => None,
         _ => match silenced(run, state, directory, &measurement.labels, context, observer)? {
             None => {
-                stopped()?;
+                log_stop(state, directory, context)?;
                 return Ok(None);
             }
             some => some,
@@ -170,7 +186,7 @@ pub(super) fn end_state(
     }))
 }
 
-/// A shard of the shuffles of each end state. Several processes may do so at once; none has the run.
+/// A shard of the shuffles of each network that is measured. Several processes may do so at once; none has the run.
 pub(super) fn shuffle_shard(
     run: &Run,
     directory: &RunDirectory,
@@ -182,9 +198,11 @@ pub(super) fn shuffle_shard(
     if directory.is_done() {
         return Ok(Outcome::Done);
     }
-    let states: &[&str] = if run.settings().pruning_epochs.is_none() { &["unpruned"] } else { &["unpruned", "pruned"] };
+    let mut states: Vec<String> = training_curve::on_the_way(run.settings()).into_iter().map(state).collect();
+    states.push("unpruned".into());
+    states.extend((!run.settings().pruning_epochs.is_none()).then(|| "pruned".into()));
     let wanted = shard(run.settings().shuffles.get() as u64, number, of);
-    for state in states {
+    for state in &states {
         if !directory.network(state).exists() {
             let problem = "is not there: the run is not trained yet";
             return Err(InputError::new(directory.network(state).display(), problem, "train it first").into());

@@ -124,7 +124,8 @@ pub fn find(runs: &[Run], out: &Path) -> Result<Vec<Item>, InputError> {
 /// Whether a file of this name in an experiment's directory is made of its results.
 fn is_page(name: &str) -> bool {
     let number = name.strip_prefix("scatter-").and_then(|rest| rest.strip_suffix(".svg"));
-    matches!(name, "report.md" | "report.html") || number.is_some_and(|n| n.parse().is_ok_and(|n: u32| n > 0))
+    matches!(name, "report.md" | "report.html" | "training.svg")
+        || number.is_some_and(|n| n.parse().is_ok_and(|n: u32| n > 0))
 }
 
 fn experiment(dir: &Path, needed: &HashSet<PathBuf>, conditions: &HashSet<&Path>) -> Result<Found, InputError> {

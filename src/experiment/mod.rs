@@ -28,5 +28,6 @@ pub mod stop;
 pub mod store;
 pub mod table;
 mod training;
+pub mod training_curve;
 pub mod types;
 pub mod yaml;

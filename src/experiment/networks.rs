@@ -7,12 +7,16 @@
 //!
 //! The seed is a hash of the settings that concern training and of the replicate ([`super::store::seed`]). Two processes
 //! that miss each other's networks both train, and get the same.
+//!
+//! Networks on the way (`measure_at`) go when their run is done, so a run that measures such ones has to train them itself, unless
+//! it is the same run.
 
 use super::grid::Run;
 use super::metrics;
 use super::run::RunResult;
 use super::settings::Settings;
 use super::store::{RunDirectory, seed};
+use super::training_curve::on_the_way;
 use crate::InputError;
 use crate::aside::{self, Aside};
 use crate::train::EpochRecord;
@@ -79,7 +83,7 @@ fn name(out: &Path, directory: &RunDirectory) -> String {
 }
 
 /// Gives `run` the networks and metrics of a run that was trained in the same way, if there is one with `epochs` epochs:
-/// its records and name.
+/// its records and name. None to a run that measures networks on the way and whose result is not there either.
 ///
 /// # Errors
 ///
@@ -87,6 +91,9 @@ fn name(out: &Path, directory: &RunDirectory) -> String {
 pub fn adopt(out: &Path, run: &Run, epochs: usize) -> Result<Option<(Vec<EpochRecord>, String)>, InputError> {
     let own = RunDirectory::new(out, run);
     let Some(donor) = find(out, run).filter(|donor| donor.path() != own.path()) else { return Ok(None) };
+    if !on_the_way(run.settings()).is_empty() && result(out, run).is_none() {
+        return Ok(None);
+    }
     let text = std::fs::read(donor.metrics()).unwrap_or_default();
     let Some(records) = metrics::records(&text).filter(|records| records.len() == epochs) else { return Ok(None) };
     for state in ["unpruned", "pruned"] {

@@ -9,6 +9,7 @@ use super::settings::Settings;
 use super::stop::Stop;
 use super::store::RunDirectory;
 use super::training::{train, train_together};
+use super::training_curve::{self, TrainingPoint, curve, points_on_the_way};
 use super::types::Model;
 use crate::data::{self, Dataset, Task};
 use crate::graph::{Convention, GraphLayers};
@@ -34,7 +35,7 @@ use tch::Device;
 pub struct RunTiming {
     /// Training, over all attempts; 0 for networks that another run had trained.
     pub train: f64,
-    /// Both measurements, since they were last taken up.
+    /// All measurements, since they were last taken up.
     pub measure: f64,
     /// Both.
     pub total: f64,
@@ -57,6 +58,9 @@ pub struct RunResult {
     pub unpruned: EndState,
     /// At the end; none without pruning epochs.
     pub pruned: Option<EndState>,
+    /// After each epoch of `measure_at`, ascending; none if that is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Vec<TrainingPoint>>,
     /// Seconds.
     pub timing_s: RunTiming,
 }
@@ -191,7 +195,7 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
 }
 
 /// Finds settings that cannot be: more examples than the data set has, a network beyond [`MOST_WEIGHTS`], settings that
-/// its kind of network or of data does not have, pruning that would have to grow weights back, more clusters, tags or
+/// its kind of network or of data does not have, measurements after its last epoch, pruning that would have to grow weights back, more clusters, tags or
 /// eigenvalues than the network has nodes. Nothing is read or written.
 ///
 /// # Errors
@@ -208,6 +212,12 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
         }
         if let Some((setting, problem, remedy)) = unfit(run.settings()) {
             return Err(InputError::new(place(setting), problem, remedy));
+        }
+        if let Some((epoch, last)) = training_curve::beyond(run.settings()) {
+            let source = run.condition.sources.iter().find(|source| source.setting == "measure_at");
+            let place = source.map_or_else(|| place("measure_at"), |source| source.at.to_string());
+            let problem = format!("measure_at: epoch {epoch} of a run that has {last}, pruning included");
+            return Err(InputError::new(place, problem, format!("use at most {last}")));
         }
         let architecture = run.settings().architecture().map_err(|problem| {
             let remedy = "name a data set with larger images, or another model";
@@ -426,6 +436,10 @@ fn attempted(
         return Ok(Outcome::Done);
     }
     let start = Instant::now();
+    // before the end states, whose lesions are not kept
+    let Some(points) = points_on_the_way(run, directory, &trained.records, context, observer)? else {
+        return Ok(Outcome::Stopped);
+    };
     let mut states = Vec::new();
     for (state, record) in trained.end_states() {
         match end_state(run, state, directory, record, context, observer)? {
@@ -443,8 +457,9 @@ fn attempted(
         threads: rayon::current_num_threads() as u32,
         peak_memory: peak_memory(),
     };
-    let settings = run.settings().clone();
-    let result = RunResult { settings, replicate: run.replicate, unpruned, pruned: states.next(), timing_s };
+    let (settings, pruned) = (run.settings().clone(), states.next());
+    let training = curve(&settings, points, &trained.records, &unpruned, pruned.as_ref());
+    let result = RunResult { settings, replicate: run.replicate, unpruned, pruned, training, timing_s };
     if !attempt.is_current() {
         return Ok(Outcome::Elsewhere("a process that took this one for gone".into()));
     }

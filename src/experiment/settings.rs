@@ -1,8 +1,8 @@
 //! The settings of a run: names, types, ranges and defaults, in one list.
 
 use super::types::{
-    DatasetName, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, PositiveNumber, Schema, SolverName,
-    Starts, Whole,
+    DatasetName, Epochs, Fraction, Interval, Model, NonNegative, OptionalPhase, Positive, PositiveNumber, Schema,
+    SolverName, Starts, Whole,
 };
 use crate::data;
 use crate::graph::{Convention, GraphLayers};
@@ -206,6 +206,9 @@ settings! {
     solver: SolverName = SolverName::Auto,
     /// Random sets of neurons that each cluster is compared with when it is silenced; 0 for no such test.
     lesions: Whole = Whole(0),
+    /// Epochs after which a network is measured as its end states are; 0 is before the first, and those of pruning count on. Epochs are
+    /// those of metrics, also where `epochs` has steps: the last of a phase may be partial.
+    measure_at: Epochs = Epochs::default(),
 }
 
 impl Settings {
@@ -226,18 +229,31 @@ impl Settings {
     /// The same training with every setting of the measurement at its default: what identifies a network.
     pub fn training_only(&self) -> Settings {
         let Settings { graph_layers, convention, fold_batch_norm, .. } = Settings::default();
-        let Settings { clusters, shuffles, null_model, restarts, solver, lesions, .. } = Settings::default();
+        let Settings { clusters, shuffles, null_model, restarts, solver, lesions, measure_at, .. } =
+            Settings::default();
         let graph = Settings { graph_layers, convention, fold_batch_norm, ..self.clone() };
-        Settings { clusters, shuffles, null_model, restarts, solver, lesions, ..graph }
+        Settings { clusters, shuffles, null_model, restarts, solver, lesions, measure_at, ..graph }
+    }
+
+    /// Steps of the optimiser in each phase and in a whole epoch; `None` if there is no such data set.
+    fn phase_steps(&self) -> Option<([usize; 2], usize)> {
+        let dataset = data::describe(self.dataset.as_str()).ok()?;
+        let examples = self.n_train.map_or(dataset.train, |n| n.get());
+        let steps_per_epoch = examples.div_ceil(self.batch_size.get());
+        let steps = [self.epochs, self.pruning_epochs].map(|phase| phase.get().steps(steps_per_epoch));
+        Some((steps, steps_per_epoch))
     }
 
     /// Steps of the optimiser in both phases; `None` if there is no such data set.
     pub fn steps(&self) -> Option<usize> {
-        let dataset = data::describe(self.dataset.as_str()).ok()?;
-        let examples = self.n_train.map_or(dataset.train, |n| n.get());
-        let steps_per_epoch = examples.div_ceil(self.batch_size.get());
-        let phase = |phase: OptionalPhase| phase.get().steps(steps_per_epoch);
-        Some(phase(self.epochs).saturating_add(phase(self.pruning_epochs)))
+        let ([unpruned, pruning], _) = self.phase_steps()?;
+        Some(unpruned.saturating_add(pruning))
+    }
+
+    /// Epochs of each phase, partial ones included; `None` if there is no such data set.
+    pub fn phase_epochs(&self) -> Option<[usize; 2]> {
+        let (steps, steps_per_epoch) = self.phase_steps()?;
+        Some(steps.map(|steps| steps.div_ceil(steps_per_epoch)))
     }
 
     /// Which network.
@@ -361,6 +377,7 @@ mod tests {
             ("pruning_epochs", json!("0it"), json!(0)),
             ("pruning_every", json!("10it"), json!(10)),
             ("pruning_every", json!("1 ep"), json!("1ep")),
+            ("measure_at", json!([5, 0, 1e1, 5]), json!([0, 5, 10])),
         ] {
             assert_eq!(read(name, given.clone()), Ok(resolved), "{name}: {given}");
         }
@@ -378,6 +395,8 @@ mod tests {
             ("dropout", json!("0.5"), "expected a number"),
             ("adam_epsilon", json!(0), "0 is not a finite number above 0"),
             ("hidden", json!([256, 0]), "0 is not a whole number"),
+            ("measure_at", json!([1, "2it"]), "expected a whole number"),
+            ("measure_at", json!([-1]), "-1 is not a whole number"),
         ] {
             let error = read(name, given.clone()).expect_err(&format!("{name}: {given}"));
             assert!(error.contains(problem), "{name}: {given}: {error}");

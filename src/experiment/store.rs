@@ -7,6 +7,8 @@
 //!     attempt-N.json           while a process does the run (see `claim`)
 //!     checkpoint.safetensors   while training
 //!     unpruned.shuffles/, …    while measuring (see `shuffles`)
+//!     epoch-5.safetensors, …   until the run is done: networks on the way, where `measure_at` asks for them
+//!     training.jsonl           while measuring: their measurements (see `training_curve`)
 //!     unpruned.safetensors, pruned.safetensors
 //!     result.json              written last: the run is done
 //!     error.json               if the last attempt failed: why
@@ -16,7 +18,7 @@
 use super::claim::attempt_number;
 use super::grid::{Run, readable};
 use super::settings::Settings;
-use super::shuffles;
+use super::{shuffles, training_curve};
 use crate::{InputError, aside};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -99,7 +101,12 @@ impl RunDirectory {
         self.0.join("checkpoint.safetensors")
     }
 
-    /// The network before pruning (`unpruned`) or at the end (`pruned`).
+    /// What is measured of networks on the way.
+    pub fn training(&self) -> PathBuf {
+        self.0.join("training.jsonl")
+    }
+
+    /// The network before pruning (`unpruned`), at the end (`pruned`), or after an epoch ([`training_curve::state`]).
     pub fn network(&self, state: &str) -> PathBuf {
         self.0.join(format!("{state}.safetensors"))
     }
@@ -122,10 +129,11 @@ impl RunDirectory {
     /// Removes what only an unfinished run needs, and what killed attempts left of files that never got their name.
     pub fn tidy(&self) {
         let _ = std::fs::remove_file(self.checkpoint());
+        let _ = std::fs::remove_file(self.training());
         for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(aside::PREFIX) || attempt_number(&name).is_some() {
+            if name.starts_with(aside::PREFIX) || attempt_number(&name).is_some() || training_curve::is_network(&name) {
                 let _ = std::fs::remove_file(entry.path());
             } else if name.ends_with(shuffles::SUFFIX) {
                 let _ = std::fs::remove_dir_all(entry.path());
@@ -192,7 +200,7 @@ mod tests {
         assert_eq!(identity(&settings("{epochs: 2, dropout: 0.5}")), identity(&settings("{dropout: 5e-1, epochs: 2}")));
         assert_eq!(identity(&settings("{epochs: 20}")), identity(&Settings::default()));
         assert_ne!(identity(&settings("{epochs: 21}")), identity(&Settings::default()));
-        assert_eq!(seed(&run("{shuffles: 7, lesions: 5}")), seed(&run("{clusters: 4}")));
+        assert_eq!(seed(&run("{shuffles: 7, lesions: 5, measure_at: [3]}")), seed(&run("{clusters: 4}")));
         assert_ne!(seed(&run("{dropout: 0.5}")), seed(&run("{}")));
         let [one, other] = ["{dataset: lines, data_seed: 1}", "{dataset: lines}"].map(run);
         assert!(seed(&one) == seed(&other) && identity(one.settings()) != identity(other.settings()));

@@ -4,6 +4,7 @@ use super::grid::Run;
 use super::networks;
 use super::run::{Context, Observer, RunError, log, signal};
 use super::store::{RunDirectory, seed};
+use super::training_curve::{self, state};
 use crate::train::host::Threads;
 use crate::train::{EpochRecord, Replicates, Trainer};
 use crate::{InputError, aside};
@@ -36,6 +37,8 @@ struct Training<'a> {
     run: &'a Run,
     directory: &'a RunDirectory,
     records: Vec<EpochRecord>,
+    /// Epochs after which the network is kept ([`training_curve::on_the_way`]).
+    kept: Vec<usize>,
     /// Seconds of earlier attempts.
     earlier: f64,
 }
@@ -100,10 +103,11 @@ fn begin<'a>(run: &'a Run, context: &Context, directory: &'a RunDirectory) -> Re
     let dataset = context.dataset(settings)?;
     let n_train = settings.n_train.map_or(dataset.train.len(), |n| n.get());
     let fresh = || Trainer::new(settings.train_params(seed(run)), &dataset, n_train, context.device);
+    let kept = training_curve::on_the_way(settings);
     let (mut trainer, mut records, mut earlier) = (fresh(), Vec::new(), 0.0);
     if directory.checkpoint().exists() {
         match trainer.load_checkpoint(&directory.checkpoint()) {
-            Ok(_) if !networks_are_there(directory, &trainer) => {
+            Ok(_) if !networks_are_there(directory, &trainer, &kept) => {
                 log(directory, "starting again: a network that was saved is gone")?;
                 trainer = fresh();
             }
@@ -128,7 +132,10 @@ fn begin<'a>(run: &'a Run, context: &Context, directory: &'a RunDirectory) -> Re
     if trainer.unpruned_epochs() == 0 && trainer.steps_done() == 0 {
         trainer.save_network(&directory.network("unpruned"))?;
     }
-    Ok(Begun::At(Box::new(trainer), Training { run, directory, records, earlier }))
+    if kept.contains(&0) && trainer.steps_done() == 0 {
+        trainer.save_network(&directory.network(&state(0)))?;
+    }
+    Ok(Begun::At(Box::new(trainer), Training { run, directory, records, kept, earlier }))
 }
 
 /// Trains to the end: the seconds that it took, of each run its share; `None` if it was asked to stop before.
@@ -204,15 +211,19 @@ impl Training<'_> {
             trainer.save_network(&self.directory.network("unpruned"))?;
         } else if trainer.is_finished() {
             trainer.save_network(&self.directory.network("pruned"))?;
+        } else if self.kept.contains(&epoch) {
+            trainer.save_network(&self.directory.network(&state(epoch)))?;
         }
         Ok(())
     }
 }
 
 /// Whether the networks that were saved before this state of training still are.
-fn networks_are_there(directory: &RunDirectory, trainer: &Trainer) -> bool {
+fn networks_are_there(directory: &RunDirectory, trainer: &Trainer, kept: &[usize]) -> bool {
     let (done, unpruned) = (trainer.epochs_done(), trainer.unpruned_epochs());
     let pruned_is =
         trainer.total_epochs() == unpruned || !trainer.is_finished() || directory.network("pruned").exists();
-    (done < unpruned || directory.network("unpruned").exists()) && pruned_is
+    let on_the_way =
+        kept.iter().filter(|epoch| **epoch <= done).all(|epoch| directory.network(&state(*epoch)).exists());
+    (done < unpruned || directory.network("unpruned").exists()) && pruned_is && on_the_way
 }

@@ -18,6 +18,7 @@ use crate::train::length::Length;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -180,6 +181,31 @@ checked_integer!(
     /// k-means starts: their streams are numbered with 16 bits.
     Starts, 1, 65_535
 );
+
+/// Epochs of a run, from 0, which is before the first, ascending and each once, however they are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Epochs(Vec<usize>);
+
+impl Epochs {
+    /// The epochs.
+    pub fn get(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl Schema for Epochs {
+    fn schema() -> Value {
+        Vec::<Whole>::schema()
+    }
+}
+
+impl<'de> Deserialize<'de> for Epochs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let epochs: BTreeSet<usize> = Vec::<Whole>::deserialize(deserializer)?.into_iter().map(Whole::get).collect();
+        Ok(Self(epochs.into_iter().collect()))
+    }
+}
 
 /// A length of training: a bare number in the type's own unit, or with a unit, `20ep` (epochs) or `500it` (iterations,
 /// which are steps of the optimiser).

@@ -166,11 +166,11 @@ pub fn condition_columns(conditions: &[Condition]) -> Vec<Column> {
     columns
 }
 
-fn real(value: Option<f64>) -> Cell {
+pub(super) fn real(value: Option<f64>) -> Cell {
     value.map_or(Cell::Empty, Cell::Real)
 }
 
-fn count(n: usize) -> Cell {
+pub(super) fn count(n: usize) -> Cell {
     i64::try_from(n).map_or(Cell::Empty, Cell::Whole)
 }
 

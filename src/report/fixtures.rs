@@ -54,7 +54,15 @@ pub(super) fn records() -> Vec<RunRecord> {
             serde_json::from_value(result).unwrap()
         });
         let run = Run::new("e", settings, replicate);
-        RunRecord { run, condition: condition.into(), status, epochs: epochs(n), written_s: 1.7e9 + 0.5, result, damage: None }
+        RunRecord {
+            run,
+            condition: condition.into(),
+            status,
+            epochs: epochs(n),
+            written_s: 1.7e9 + 0.5,
+            result,
+            damage: None,
+        }
     };
     let timing_s = json!({"train": 1.0, "measure": 0.5, "total": 1.5});
     let both = json!({"unpruned": end_state(10.0, Some(-1.0), &[]), "timing_s": timing_s,

@@ -4,7 +4,7 @@
 //! ```text
 //! runs ─► record ─┬─► conditions ─┬─► pivot, pictures ┐
 //!                 │               └───────────────────┴─► text, page
-//!                 ├─► columns ─► csv, parquet
+//!                 ├─► columns, training ─► csv, parquet
 //!                 └─► tensorboard
 //! ```
 
@@ -21,8 +21,9 @@ mod published;
 pub mod record;
 pub mod tensorboard;
 pub mod text;
+pub mod training;
 
-use self::pictures::{Picture, pictures};
+use self::pictures::{Picture, of_training, pictures};
 use self::pivot::pivots;
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
@@ -317,7 +318,8 @@ pub fn write_pages(
         }
         let directory = out.join(experiment);
         let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
-        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
+        let (tables, mut pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
+        pictures.extend(of_training(&own, &results));
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this, command) + &markdown).as_bytes())?;
         let page = directory.join("report.html");

@@ -179,7 +179,7 @@ fn interruptions_do_not_change_a_run_whose_phases_are_in_steps() {
     let grid = "experiments:
   long:
     fixed: {dataset: mnist-sample, hidden: [64], epochs: 450it, pruning_epochs: 275it, n_train: 1000, shuffles: 20,
-            clusters: 4, dropout: 0.3, l1: 1e-5, pruning_every: 7}
+            clusters: 4, dropout: 0.3, l1: 1e-5, pruning_every: 7, measure_at: [0, 3, 57, 60, 91]}
 ";
     interrupted_at_random(grid, 4, 725);
 }

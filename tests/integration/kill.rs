@@ -11,7 +11,8 @@ use crate::harness::{BINARY, Work, names, without};
 
 const GRID: &str = "experiments:
   long:
-    fixed: {dataset: mnist-sample, hidden: [24], epochs: 40, pruning_epochs: 40, n_train: 1000, shuffles: 40, clusters: 4}
+    fixed: {dataset: mnist-sample, hidden: [24], epochs: 40, pruning_epochs: 40, n_train: 1000, shuffles: 40, clusters: 4,
+            measure_at: [0, 1, 20, 40, 60, 80]}
     grid: {dropout: [0.5]}
 ";
 const EPOCHS: usize = 80;
@@ -58,7 +59,13 @@ fn check(run: &Path) {
                 let result: Value = serde_json::from_str(text()).unwrap();
                 assert!(result["pruned"]["ncut"].is_f64() && result["timing_s"]["total"].is_f64());
             }
-            "unpruned.safetensors" | "pruned.safetensors" | "checkpoint.safetensors" => {
+            "training.jsonl" => {
+                assert!(text().ends_with('\n'));
+                let epochs =
+                    text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["point"]["epoch"].clone());
+                assert!(epochs.zip([0, 1, 20, 60]).all(|(found, wanted)| found == wanted), "{}", text());
+            }
+            network if network.ends_with(".safetensors") && !network.starts_with('.') => {
                 let tensors = SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(tensors.tensor("layers.0.weight").unwrap().shape(), [24, 784]);
             }
@@ -125,6 +132,7 @@ fn killed_runs_go_on_to_the_same_result() {
     kill(&after(300));
     // while it measures
     kill(&|| exists("pruned.safetensors"));
+    kill(&|| exists("training.jsonl"));
     kill(&after(400));
     assert!(in_training >= 2, "the run is too quick for this test");
 
@@ -142,8 +150,10 @@ fn killed_runs_go_on_to_the_same_result() {
     let result =
         |run: &Path| -> Value { serde_json::from_slice(&std::fs::read(run.join("result.json")).unwrap()).unwrap() };
     assert_eq!(without(&result(&alone), &["timing_s"]), without(&result(&killed), &["timing_s"]));
-    // the state of training goes with the end of it
-    assert!(!killed.join("checkpoint.safetensors").exists());
+    assert_eq!(result(&killed)["training"].as_array().unwrap().len(), 6);
+    // the state of training, and networks on its way, go with the end of it
+    assert_eq!(names(&killed), names(&alone));
+    assert!(!killed.join("checkpoint.safetensors").exists() && !killed.join("epoch-1.safetensors").exists());
 }
 
 /// Ctrl-C: 130, as the shell has it for a process that the signal ended.

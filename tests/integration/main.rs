@@ -20,3 +20,4 @@ mod reference;
 mod report;
 mod run;
 mod slurm;
+mod training_curve;

@@ -343,7 +343,10 @@ fn a_damaged_result_is_named() {
     std::fs::write(run.join("result.json"), "{").unwrap();
     // the others are reported
     let report = work.ncut(&["report", "grid.yaml"]).ok();
-    assert!(report.stderr.contains("r0/result.json") && report.stderr.contains("; delete it and run again"), "{report}");
+    assert!(
+        report.stderr.contains("r0/result.json") && report.stderr.contains("; delete it and run again"),
+        "{report}"
+    );
     assert!(report.stdout.contains("1 failed") && report.stdout.contains("dropout=0.5"), "{report}");
     // a checkpoint that is none is no obstacle, and is not believed
     std::fs::remove_file(run.join("result.json")).unwrap();

@@ -7,8 +7,11 @@ mod axis;
 pub(super) mod labels;
 mod scatter;
 mod svg;
+mod training;
 
 use super::Condition;
+use crate::experiment::grid::Run;
+use crate::experiment::run::RunResult;
 use crate::experiment::table::Table;
 
 /// A picture of an experiment.
@@ -16,7 +19,7 @@ use crate::experiment::table::Table;
 pub struct Picture {
     /// The experiment's name.
     pub experiment: String,
-    /// Of its file in the experiment's directory: `scatter-1.svg`, `scatter-2.svg`, ….
+    /// Of its file in the experiment's directory: `scatter-1.svg`, `scatter-2.svg`, …, `training.svg`.
     pub name: String,
     /// The file.
     pub svg: String,
@@ -39,4 +42,15 @@ pub fn pictures(sections: &[(String, Table)], conditions: &[Condition]) -> Vec<P
         }
     }
     pictures
+}
+
+/// A picture of each experiment of which a run was measured in training; `sections` have their titles.
+pub fn of_training(sections: &[(String, Table)], results: &[(&Run, &RunResult)]) -> Vec<Picture> {
+    let of_experiment = |runs: &[(&Run, &RunResult)]| {
+        let experiment = runs[0].0.experiment.to_string();
+        let title = sections.iter().find(|(name, _)| *name == experiment).and_then(|(_, table)| table.title.as_deref());
+        let svg = training::training(title.unwrap_or(&experiment), runs)?;
+        Some(Picture { name: "training.svg".into(), svg, experiment })
+    };
+    results.chunk_by(|a, b| a.0.experiment == b.0.experiment).filter_map(of_experiment).collect()
 }
