@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Collect the results of a grid file's runs: one line a condition and state, with published values where there are.
-/// Pictures that the file asks for are written among the results.
+/// Pictures are written among the results, as SVG and PNG.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Report {
@@ -60,9 +60,10 @@ impl Report {
         let Grid { runs, tables } = self.grid.grid()?;
         let records = records(&runs, &self.grid.out)?;
         let conditions = report::conditions(&records);
-        let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions));
+        let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
+        let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions, &results));
         for path in report::write_pictures(&pictures, &self.grid.out)? {
-            note(&format!("picture: {}", path.display()));
+            note(&format!("picture: {}, .png", path.display()));
         }
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
@@ -75,7 +76,6 @@ impl Report {
             write_text(path, &report::latex::latex(&conditions, &tables))?;
         }
         if let Some(path) = &self.html {
-            let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
             write_text(path, &report::html::grid(&conditions, &tables, &pictures, &results))?;
         }
         let table = if self.csv.is_some() || self.parquet.is_some() { columns(&records) } else { Vec::new() };

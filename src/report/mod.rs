@@ -288,7 +288,7 @@ pub fn write_pages(
         }
         let directory = out.join(experiment);
         let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
-        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
+        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this, &results));
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
@@ -299,15 +299,19 @@ pub fn write_pages(
     Ok(written)
 }
 
-/// Writes pictures into the directories of their experiments, and says where.
+/// Writes pictures as SVG and, beside it, as PNG into the directories of their experiments, and says where the SVGs are.
 ///
 /// # Errors
 ///
-/// A file cannot be written.
+/// A file cannot be written, or a picture is so large that there is no PNG of it.
 pub fn write_pictures(pictures: &[Picture], out: &Path) -> Result<Vec<PathBuf>, InputError> {
     let write = |picture: &Picture| {
         let path = out.join(&picture.experiment).join(&picture.name);
-        aside::write(&path, picture.svg.as_bytes()).map(|()| path)
+        aside::write(&path, picture.svg.as_bytes())?;
+        let no_png =
+            |error| InputError::new(path.display(), format!("makes no PNG: {error}"), "ask for a smaller picture");
+        aside::write(&path.with_extension("png"), &picture.png().map_err(no_png)?)?;
+        Ok(path)
     };
     pictures.iter().map(write).collect()
 }
