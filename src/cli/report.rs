@@ -4,7 +4,7 @@ use super::run::GridOptions;
 use super::{is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
 use crate::report::columns::{columns, condition_columns};
-use crate::report::pictures::{of_training, pictures};
+use crate::report::pictures::pictures;
 use crate::report::pivot::pivots;
 use crate::report::record::records;
 use crate::{InputError, aside, report};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Collect the results of a grid file's runs: one line a condition and state, with published values where there are.
-/// Pictures that the file asks for are written among the results.
+/// Pictures are written among the results, as SVG and PNG.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(super) struct Report {
@@ -72,11 +72,9 @@ impl Report {
             .for_each(|damage| note(&format!("ncut: {damage}")));
         let conditions = report::conditions(&records);
         let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
-        let mut pictures = pictures(&tables, &conditions);
-        pictures.extend(of_training(&tables, &results));
-        let tables = pivots(&tables, &conditions);
+        let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions, &results));
         for path in report::write_pictures(&pictures, &self.grid.out)? {
-            note(&format!("picture: {}", path.display()));
+            note(&format!("picture: {}, .png", path.display()));
         }
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;

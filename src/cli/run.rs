@@ -9,6 +9,7 @@ use crate::experiment::predicate::Predicate;
 use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute, execute_training_together};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
+use crate::report::record::records;
 use crate::slurm::history::{History, name};
 use crate::train::{device, host};
 use crate::{InputError, report};
@@ -192,9 +193,10 @@ impl Run {
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
 
-        let conditions = report::collect(&runs, &context.out)?;
+        let records = records(&runs, &context.out)?;
+        let conditions = report::conditions(&records);
         let command = self.grid.run_command();
-        let pages = report::write_pages(&conditions, &tables, &runs, &context.out, &command)?;
+        let pages = report::write_pages(&records, &tables, &context.out, &command)?;
         let code = match failures.is_empty() {
             true => ExitCode::SUCCESS,
             false => {

@@ -6,7 +6,7 @@ use super::{Global, signals};
 use crate::InputError;
 use crate::experiment::run::{Context, RunError, Stage, check};
 use crate::experiment::stop::Stop;
-use crate::report;
+use crate::report::{self, record::records};
 use crate::slurm::queue::ATTEMPT;
 use crate::slurm::submission::read_runs;
 use crate::train::{device, host};
@@ -60,8 +60,7 @@ impl Worker {
         let out = self.directory.parent().and_then(Path::parent).unwrap_or(Path::new(".")).to_path_buf();
         if self.stage == "collect" {
             let runs = read_runs(&self.directory, self.first..self.first + self.runs)?;
-            let conditions = report::collect(&runs, &out)?;
-            for page in report::write_pages(&conditions, &[], &runs, &out, "ncut run FILE")? {
+            for page in report::write_pages(&records(&runs, &out)?, &[], &out, "ncut run FILE")? {
                 super::note(&format!("report: {}", page.display()));
             }
             return Ok(ExitCode::SUCCESS);

@@ -5,6 +5,7 @@
 //! a run's directory, and what a living process holds.
 
 use super::claim::{Claim, attempt_number, claim, holder};
+use super::figure::{self, STATES};
 use super::grid::Run;
 use super::store::RunDirectory;
 use crate::{InputError, aside};
@@ -123,9 +124,19 @@ pub fn find(runs: &[Run], out: &Path) -> Result<Vec<Item>, InputError> {
 
 /// Whether a file of this name in an experiment's directory is made of its results.
 fn is_page(name: &str) -> bool {
-    let number = name.strip_prefix("scatter-").and_then(|rest| rest.strip_suffix(".svg"));
-    matches!(name, "report.md" | "report.html" | "training.svg")
-        || number.is_some_and(|n| n.parse().is_ok_and(|n: u32| n > 0))
+    let picture = name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png"));
+    matches!(name, "report.md" | "report.html") || picture.is_some_and(is_picture)
+}
+
+/// Whether a picture is called so.
+fn is_picture(name: &str) -> bool {
+    let Some((kind, of)) = name.split_once('-') else { return name == "training" };
+    match kind {
+        "scatter" => of.parse().is_ok_and(|n: u32| n > 0),
+        "shuffles" | "nulls" => STATES.contains(&of),
+        "density" => STATES.contains(&of) || figure::find(&of.replacen('-', ".", 1)).is_some(),
+        _ => false,
+    }
 }
 
 fn experiment(dir: &Path, needed: &HashSet<PathBuf>, conditions: &HashSet<&Path>) -> Result<Found, InputError> {

@@ -10,9 +10,12 @@
 //!     - {where: 'dropout == 0', pruned.ncut: 8.880, sd: 0.121, n: 5, tolerance: 3}   # in standard errors
 //!   scatter:                           # pictures of figures against each other, one for each y
 //!     - {x: pruned.test_accuracy, y: [pruned.ncut, ms_per_step], series: dropout}
+//!   shuffles: [unpruned, pruned]       # networks against their shuffles, which is the default; or none
+//!   density: unpruned.ncut             # distributions over replicates; or none
+//!   nulls: pruned                      # histograms of shuffles' n-cuts, a panel a network
 //! ```
 
-use super::figure;
+use super::figure::{self, STATES};
 use super::file::unknown_key;
 use super::predicate::Predicate;
 use super::settings::NAMES;
@@ -34,8 +37,15 @@ pub struct Table {
     pub values: Vec<String>,
     /// Published values.
     pub expect: Vec<Expected>,
-    /// Pictures.
+    /// Pictures of figures against each other.
     pub scatter: Vec<Scatter>,
+    /// End states that are drawn against their shuffles; `None`, which is all, if the file does not say.
+    pub shuffles: Option<Vec<&'static str>>,
+    /// Figures whose distribution over replicates is drawn; `None`, which is the n-cut of many replicates without shuffles,
+    /// if the file does not say.
+    pub density: Option<Vec<String>>,
+    /// End states whose null distributions are drawn.
+    pub nulls: Vec<&'static str>,
 }
 
 /// Pictures of figures against one figure, with a point a condition.
@@ -76,7 +86,8 @@ impl Table {
     ///
     /// A key, setting or figure that there is not.
     pub fn read(node: &Node) -> Result<Self, InputError> {
-        const KEYS: [&str; 6] = ["title", "rows", "cols", "values", "expect", "scatter"];
+        const KEYS: [&str; 9] =
+            ["title", "rows", "cols", "values", "expect", "scatter", "shuffles", "density", "nulls"];
         let mut table = Self::default();
         for (key, node) in node.map("a map")? {
             match key.name.as_str() {
@@ -88,6 +99,9 @@ impl Table {
                 "values" => table.values = values(node)?,
                 "expect" => table.expect = node.list().iter().map(expected).collect::<Result<Vec<_>, _>>()?.concat(),
                 "scatter" => table.scatter = node.list().iter().map(Scatter::read).collect::<Result<_, _>>()?,
+                "shuffles" => table.shuffles = Some(states(node)?),
+                "density" => table.density = Some(if is_none(node) { Vec::new() } else { values(node)? }),
+                "nulls" => table.nulls = states(node)?,
                 _ => return Err(unknown_key(key, "'report'", &KEYS)),
             }
         }
@@ -98,6 +112,10 @@ impl Table {
     pub fn schema() -> Value {
         let one_or_more = |item: Value| json!({"anyOf": [item, {"type": "array", "items": item}]});
         let figures = figure::names();
+        let of_states =
+            json!({"anyOf": [{"enum": ["unpruned", "pruned", "none"]}, {"type": "array", "items": {"enum": STATES}}]});
+        let none_or_more =
+            json!({"anyOf": [{"enum": figures}, {"const": "none"}, {"type": "array", "items": {"enum": figures}}]});
         let mut expect = json!({"where": {"type": "string"}, "sd": {"type": "number"}, "n": {"type": "integer"}, "tolerance": {"type": "number"}});
         for figure in &figures {
             expect[figure] = json!({"type": "number"});
@@ -112,14 +130,19 @@ impl Table {
                 "x": {"enum": figures},
                 "y": {"anyOf": [{"enum": figures}, {"type": "array", "items": {"enum": figures}, "minItems": 1}]},
                 "series": one_or_more(json!({"enum": NAMES}))
-            }}))
+            }})),
+            "shuffles": of_states,
+            "density": none_or_more,
+            "nulls": of_states
         }})
     }
 
     /// Whether it asks for a table, and not for pictures alone.
     pub fn has_cells(&self) -> bool {
-        let Self { rows, cols, values, expect, scatter, title: _ } = self;
-        scatter.is_empty() || !(rows.is_empty() && cols.is_empty() && values.is_empty() && expect.is_empty())
+        let Self { rows, cols, values, expect, scatter, shuffles, density, nulls, title: _ } = self;
+        let has_pictures = !scatter.is_empty() || shuffles.is_some() || density.is_some() || !nulls.is_empty();
+        let has_rest = !(rows.is_empty() && cols.is_empty() && values.is_empty() && expect.is_empty());
+        has_rest || !has_pictures
     }
 }
 
@@ -156,6 +179,29 @@ fn settings(node: &Node) -> Result<Vec<&'static str>, InputError> {
         })
     };
     node.list().iter().map(setting).collect()
+}
+
+fn is_none(node: &Node) -> bool {
+    node.text().is_some_and(|text| text == "none")
+}
+
+/// `unpruned`, `pruned`, a list of them, each once, or `none`.
+fn states(node: &Node) -> Result<Vec<&'static str>, InputError> {
+    let mut states = Vec::new();
+    for node in if is_none(node) { &[] } else { node.list() } {
+        let name = node.text().unwrap_or_default();
+        let state = STATES.into_iter().find(|known| *known == name).ok_or_else(|| {
+            let remedy = match nearest(&name, &["unpruned", "pruned", "none"]) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "write unpruned, pruned, a list of them, or none".into(),
+            };
+            node.error(format!("no end state is called '{name}'"), remedy)
+        })?;
+        if !states.contains(&state) {
+            states.push(state);
+        }
+    }
+    Ok(states)
 }
 
 /// `pruned.ncut`.
@@ -224,7 +270,25 @@ mod tests {
             (&["ms_per_step".to_string()][..], 0)
         );
         assert_eq!((table.scatter[1].y.len(), table.scatter[1].series.as_slice()), (2, &["l1", "l2"][..]));
+        let of = |text: &str| Table::read(&parse("f", text).unwrap()).unwrap();
+        let table = of("{shuffles: pruned, density: [unpruned.ncut], nulls: [pruned, unpruned, pruned]}");
+        assert_eq!(
+            (table.shuffles.as_deref(), table.nulls.as_slice()),
+            (Some(&["pruned"][..]), &["pruned", "unpruned"][..])
+        );
+        assert!(!table.has_cells() && table.density == Some(vec!["unpruned.ncut".to_string()]));
+        let table = of("{shuffles: none, density: none, rows: dataset}");
+        assert!(table.has_cells() && table.shuffles == Some(vec![]) && table.density == Some(vec![]));
+        assert_eq!((of("{}").shuffles, of("{}").density), (None, None));
         for (text, part) in [
+            ("{shuffle: pruned}", "did you mean 'shuffles'?"),
+            ("{densities: pruned.ncut}", "'report'"),
+            ("{null: pruned}", "did you mean 'nulls'?"),
+            ("{shuffles: prunned}", "f:1:12: no end state is called 'prunned'; did you mean 'pruned'?"),
+            ("{shuffles: [pruned, none]}", "no end state is called 'none'"),
+            ("{nulls: {state: pruned}}", "write unpruned, pruned, a list of them, or none"),
+            ("{density: unpruned.ncuts}", "did you mean 'unpruned.ncut'?"),
+            ("{density: pruned}", "no figure is called 'pruned'"),
             ("{row: dataset}", "did you mean 'rows'?"),
             ("{rows: datset}", "did you mean 'dataset'?"),
             ("{values: pruned.ncutt}", "did you mean 'pruned.ncut'?"),

@@ -23,7 +23,7 @@ pub mod tensorboard;
 pub mod text;
 pub mod training;
 
-use self::pictures::{Picture, of_training, pictures};
+use self::pictures::{Picture, pictures};
 use self::pivot::pivots;
 use crate::experiment::end_state::EndState;
 use crate::experiment::grid::Run;
@@ -33,7 +33,7 @@ use crate::experiment::store::RunDirectory;
 use crate::experiment::table::Table;
 use crate::{InputError, aside};
 use published::Published;
-use record::{RunRecord, records};
+use record::RunRecord;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -171,15 +171,6 @@ pub fn results(runs: &[Run], out: &Path) -> Result<Vec<(Run, RunResult)>, InputE
     runs.iter().zip(&directories).filter_map(read).collect()
 }
 
-/// [`conditions`] of [`records`].
-///
-/// # Errors
-///
-/// As [`records`].
-pub fn collect(runs: &[Run], out: &Path) -> Result<Vec<Condition>, InputError> {
-    Ok(conditions(&records(runs, out)?))
-}
-
 /// One entry a condition, in the order of `records`.
 pub fn conditions(records: &[RunRecord]) -> Vec<Condition> {
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
@@ -294,32 +285,27 @@ impl Figure {
 ///
 /// # Errors
 ///
-/// A result cannot be read, or a file not be written.
+/// A file cannot be written.
 pub fn write_pages(
-    conditions: &[Condition],
+    records: &[RunRecord],
     tables: &[(String, Table)],
-    runs: &[Run],
     out: &Path,
     command: &str,
 ) -> Result<Vec<PathBuf>, InputError> {
-    let results = results(runs, out)?;
+    let conditions = conditions(records);
     let mut written = Vec::new();
     let mut experiments: Vec<&str> = conditions.iter().map(|c| c.experiment.as_str()).collect();
     experiments.dedup();
     for experiment in experiments {
         let of_this: Vec<Condition> = conditions.iter().filter(|c| c.experiment == experiment).cloned().collect();
-        let results: Vec<_> = results
-            .iter()
-            .filter(|(run, _)| &*run.experiment == experiment)
-            .map(|(run, result)| (run, result))
-            .collect();
+        let own = records.iter().filter(|record| &*record.run.experiment == experiment);
+        let results: Vec<_> = own.filter_map(|record| Some((&record.run, record.result.as_ref()?))).collect();
         if results.is_empty() {
             continue;
         }
         let directory = out.join(experiment);
         let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
-        let (tables, mut pictures) = (pivots(&own, &of_this), pictures(&own, &of_this));
-        pictures.extend(of_training(&own, &results));
+        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this, &results));
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this, command) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
@@ -330,15 +316,19 @@ pub fn write_pages(
     Ok(written)
 }
 
-/// Writes pictures into the directories of their experiments, and says where.
+/// Writes pictures as SVG and, beside it, as PNG into the directories of their experiments, and says where the SVGs are.
 ///
 /// # Errors
 ///
-/// A file cannot be written.
+/// A file cannot be written, or a picture is so large that there is no PNG of it.
 pub fn write_pictures(pictures: &[Picture], out: &Path) -> Result<Vec<PathBuf>, InputError> {
     let write = |picture: &Picture| {
         let path = out.join(&picture.experiment).join(&picture.name);
-        aside::write(&path, picture.svg.as_bytes()).map(|()| path)
+        aside::write(&path, picture.svg.as_bytes())?;
+        let no_png =
+            |error| InputError::new(path.display(), format!("makes no PNG: {error}"), "ask for a smaller picture");
+        aside::write(&path.with_extension("png"), &picture.png().map_err(no_png)?)?;
+        Ok(path)
     };
     pictures.iter().map(write).collect()
 }
@@ -356,8 +346,8 @@ mod tests {
         let section = "{title: 'T & <b>', rows: dropout, values: [unpruned.ncut, pruned.ncut], scatter: {x: unpruned.ncut, y: unpruned.test_accuracy}}";
         let section = Table::read(&crate::experiment::yaml::parse("f", section).unwrap()).unwrap();
         let sections = [("e".to_string(), section)];
-        let (tables, pictures) = (pivots(&sections, &conditions), pictures(&sections, &conditions));
         let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
+        let (tables, pictures) = (pivots(&sections, &conditions), pictures(&sections, &conditions, &results));
         let command = "ncut run grid.yaml";
         let pivots = tables.iter().map(pivot::Pivot::text).collect::<String>();
         let page = page::without_style_and_script(&page::grid(&conditions, command, &tables, &pictures, &results));
@@ -369,8 +359,9 @@ mod tests {
             ("runs.csv", csv::csv(&columns::columns(&records)).unwrap()),
             ("report.json", serde_json::to_string_pretty(&conditions).unwrap() + "\n"),
             ("report.html", page),
-            ("scatter.svg", pictures[0].svg.clone()),
         ];
+        let pictures = pictures.iter().map(|picture| (picture.name.as_str(), picture.svg.clone()));
+        let formats = formats.into_iter().chain(pictures);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/golden");
         for (name, found) in formats {
             let path = folder.join(name);

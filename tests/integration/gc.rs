@@ -76,7 +76,11 @@ fn what_the_file_does_not_need_is_listed_and_then_deleted() {
     fill(&work, "runs/kept/dropout=0.25-0123abcd/r1", &["config.yaml", "checkpoint.safetensors"]);
     fill(&work, "runs/gone/default-44136fa3/r0", &RUN);
     fill(&work, "runs/gone/epochs=3-01234567/r7", &RUN);
-    fill(&work, "runs/gone", &["report.md", "scatter-2.svg"]);
+    fill(
+        &work,
+        "runs/gone",
+        &["report.md", "scatter-2.svg", "scatter-2.png", "shuffles-pruned.png", "density-pruned-z_score.svg"],
+    );
     fill(&work, &format!("{HALF}/r1"), &[".ncut-old", "config.yaml"]);
     fill(&work, "runs", &[".ncut-old", ".ncut-young"]);
     // attempts by nobody that lives
@@ -87,7 +91,7 @@ fn what_the_file_does_not_need_is_listed_and_then_deleted() {
     let before = tree(&work.path("runs"));
     let wanted = [
         item("100 B", "temporary file", "runs/.ncut-old"),
-        item("800 B", "experiment not in the file: 2 results", "runs/gone"),
+        item("1.1 kB", "experiment not in the file: 2 results", "runs/gone"),
         item("100 B", "attempt at a finished run", &format!("{ZERO}/r0/attempt-2.json")),
         item("100 B", "checkpoint of a finished run", &format!("{ZERO}/r0/checkpoint.safetensors")),
         item("300 B", "earlier result put aside: 1 result", &format!("{ZERO}/r0.replaced-1700000000")),

@@ -51,6 +51,22 @@ fn pictures_stand_beside_runs_and_in_pages() {
     assert!(report.stderr.contains("picture: runs/tiny/scatter-1.svg"), "{report}");
     let first = text("runs/tiny/scatter-1.svg");
     assert!(text("page.html").contains(&first));
+    // each as PNG too, and the same bytes again
+    let names = ["scatter-1", "scatter-2", "shuffles-pruned", "shuffles-unpruned"];
+    let files = || names.map(|name| ["svg", "png"].map(|form| work.read(&format!("runs/tiny/{name}.{form}"))));
+    let before = files();
+    let report = work.ncut(&["report", "grid.yaml"]).ok();
+    assert!(before == files() && report.stderr.matches("picture: ").count() == names.len(), "{report}");
+    for [svg, png] in before {
+        let svg = String::from_utf8(svg).unwrap();
+        let side = |name: &str| {
+            svg.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<u32>().unwrap()
+        };
+        let info = png::Decoder::new(std::io::Cursor::new(&png)).read_info().unwrap();
+        assert_eq!(info.info().size(), (2 * side("width"), 2 * side("height")));
+    }
+    let shuffles = text("runs/tiny/shuffles-unpruned.svg");
+    assert_eq!(shuffles.matches("class=\"marker\"").count(), 2);
     // dropout 0.5 has no result
     assert_eq!(first.matches("class=\"marker\"").count(), 1);
     assert!(first.contains("Conditions without both figures, not shown: 1"));
@@ -195,4 +211,33 @@ fn event_files_are_of_every_run_that_began_and_do_not_change() {
     assert!(files == write());
     work.write("file", "");
     work.expect_input_error(&["report", "grid.yaml", "--tensorboard", "file"], &["file/tiny/"]);
+}
+
+/// Random initialisations without shuffles, and one experiment with two null models of the same networks.
+#[test]
+fn densities_and_null_distributions() {
+    let work = Work::new();
+    let small = "dataset: mnist-sample, hidden: [16, 8], epochs: 0, pruning_epochs: 0, clusters: 3";
+    work.write(
+        "grid.yaml",
+        format!(
+            "experiments:\n  start:\n    fixed: {{{small}, shuffles: 0}}\n    grid: {{clusterable_init: [false, true]}}\n    seeds: 10\n  \
+             nulls:\n    fixed: {{{small}, shuffles: 3}}\n    grid: {{null_model: [layer, degrees]}}\n    seeds: 2\n    \
+             report: {{title: '<T>', shuffles: none, nulls: [unpruned, pruned]}}\n"
+        ),
+    );
+    work.ncut(&["run", "grid.yaml"]).ok();
+    let pictures = |experiment: &str| {
+        let names = work.names(&format!("runs/{experiment}"));
+        names.into_iter().filter(|name| name.ends_with(".svg") || name.ends_with(".png")).collect::<Vec<_>>()
+    };
+    assert_eq!(pictures("start"), ["density-unpruned.png", "density-unpruned.svg"]);
+    assert_eq!(pictures("nulls"), ["nulls-unpruned.png", "nulls-unpruned.svg"]);
+    let text = |path: &str| String::from_utf8(work.read(path)).unwrap();
+    assert_eq!(text("runs/start/density-unpruned.svg").matches("class=\"curve\"").count(), 2);
+    let nulls = text("runs/nulls/nulls-unpruned.svg");
+    let count = |part: &str| nulls.matches(part).count();
+    assert_eq!((count("class=\"panel\""), count("class=\"null\""), count(">&lt;T&gt;</text>")), (2, 4, 1));
+    work.write("grid.yaml", text("grid.yaml").replace("nulls: [", "nulls: [prune, "));
+    work.expect_input_error(&["report", "grid.yaml"], &["grid.yaml:", "did you mean 'pruned'?"]);
 }

@@ -42,6 +42,17 @@ impl Axis {
         Self { least, most, ticks }
     }
 
+    /// From 0 to a little more than `most`, which is positive.
+    pub(super) fn upwards(most: f64) -> Self {
+        let axis = Self { least: 0.0, most: (1.0 + MARGIN) * most, ticks: Vec::new() };
+        Self { ticks: ticks((0.0, axis.most), axis.most / MOST_STEPS as f64), ..axis }
+    }
+
+    /// The least and the greatest value that it covers.
+    pub(super) fn span(&self) -> (f64, f64) {
+        (self.least, self.most)
+    }
+
     /// Where a value lies, from 0 to 1.
     pub(super) fn place(&self, value: f64) -> f64 {
         (value - self.least) / (self.most - self.least)

@@ -8,6 +8,7 @@ use crate::experiment::grid::readable;
 use crate::experiment::settings::{NAMES, Settings};
 use crate::experiment::table::Scatter;
 use crate::report::Condition;
+use crate::report::pictures::networks::is_shown;
 use layout::draw;
 use serde_json::Value;
 
@@ -51,9 +52,6 @@ struct Point {
     about: Vec<String>,
 }
 
-/// Beyond it, a value is none that an axis could show.
-const LARGEST: f64 = 1e100;
-
 /// `None` if there is no such figure.
 fn plot(title: &str, scatter: &Scatter, y: &str, conditions: &[&Condition]) -> Option<Plot> {
     let coordinate = |name: &str| {
@@ -75,8 +73,7 @@ fn plot(title: &str, scatter: &Scatter, y: &str, conditions: &[&Condition]) -> O
         }
         let value = |name: &str| {
             let figure = condition.figure(name)?;
-            let shown = |x: f64| x.abs() <= LARGEST;
-            (shown(figure.mean) && figure.sd.is_none_or(shown)).then_some((figure.mean, figure.sd))
+            (is_shown(figure.mean) && figure.sd.is_none_or(is_shown)).then_some((figure.mean, figure.sd))
         };
         let (Some(x), Some(y)) = (value(&scatter.x), value(y)) else { continue };
         let settings: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
     use crate::experiment::table::Table;
     use crate::experiment::yaml::parse;
-    use crate::report::fixtures::records;
+    use crate::report::fixtures::{places, records, well_formed};
     use crate::report::pictures::{Picture, pictures};
     use crate::report::{Figure, conditions};
     use crate::rng::{Purpose, stream};
@@ -167,7 +164,7 @@ mod tests {
 
     fn pictures_of(section: &str, conditions: &[Condition]) -> Vec<Picture> {
         let table = Table::read(&parse("f", section).unwrap()).unwrap();
-        pictures(&[("e".into(), table)], conditions)
+        pictures(&[("e".into(), table)], conditions, &[])
     }
 
     fn picture(conditions: &[Condition]) -> String {
@@ -175,36 +172,7 @@ mod tests {
         pictures_of(section, conditions).remove(0).svg
     }
 
-    /// Places of elements that begin with `begin`, up to the next quote.
-    fn places(svg: &str, begin: &str) -> Vec<(f64, f64)> {
-        let numbers = |part: &str| {
-            let numbers = part.split(['"', ')', 'L', 'M']).next().unwrap().split(' ').map(|x| x.parse().unwrap());
-            let [x, y] = numbers.collect::<Vec<f64>>()[..] else { panic!("{part}") };
-            (x, y)
-        };
-        svg.split(begin).skip(1).map(numbers).collect()
-    }
-
     const MARKER: &str = "<g class=\"marker\" transform=\"translate(";
-
-    /// Every element is closed in its turn, and text holds no markup.
-    fn assert_well_formed(svg: &str) {
-        let mut open = Vec::new();
-        for tag in svg.split('<').skip(1) {
-            let (tag, text) = tag.split_once('>').unwrap();
-            assert!(
-                !text.contains('>') && !tag.contains('&') || tag.contains("&lt;") || tag.contains("&amp;"),
-                "{tag}"
-            );
-            assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
-            match tag.strip_prefix('/') {
-                Some(name) => assert_eq!(open.pop(), Some(name)),
-                None if tag.ends_with('/') => {}
-                None => open.push(tag.split(' ').next().unwrap()),
-            }
-        }
-        assert!(open.is_empty() && !svg.contains("NaN") && !svg.contains("inf"));
-    }
 
     #[test]
     fn each_condition_has_a_marker_on_axes_that_cover_it() {
@@ -217,7 +185,7 @@ mod tests {
             })
             .collect();
         let svg = picture(&conditions);
-        assert_well_formed(&svg);
+        well_formed(&svg);
         assert_eq!(svg, picture(&conditions));
         let markers = places(&svg, MARKER);
         assert_eq!((markers.len(), svg.matches("<g class=\"point\"><title>").count()), (24, 24));
@@ -282,7 +250,7 @@ mod tests {
             ((0..70).map(|i| condition(&"k".repeat(i), 0.0, (i as f64, 1e-9), (0.0, 0.0))).collect(), 70),
         ] {
             let svg = picture(&conditions);
-            assert_well_formed(&svg);
+            well_formed(&svg);
             assert_eq!(places(&svg, MARKER).len(), points);
             assert_eq!(svg.contains("no condition has both figures"), points == 0);
             assert_eq!(svg.contains("not shown"), points < conditions.len());
@@ -300,7 +268,7 @@ mod tests {
         let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
         assert_eq!(names, ["scatter-1.svg", "scatter-2.svg", "scatter-3.svg"]);
         for Picture { svg, .. } in &pictures {
-            assert_well_formed(svg);
+            well_formed(svg);
             assert!(!svg.contains("<script") && !svg.contains("<b>") && !svg.contains('\u{7}'));
         }
         assert!(pictures[0].svg.contains("&lt;script&gt;&amp;&quot;&#39;"));
