@@ -88,8 +88,11 @@ impl<'a> Layout<'a> {
 
     /// Where a mean of a series stands.
     fn at(&self, series: usize, mean: &Mean) -> f64 {
-        let others = self.plot.series.len().saturating_sub(1) as f64;
-        self.x(mean.epoch) + (series as f64 - others / 2.0) * APART.min(MOST_APART / others.max(1.0))
+        let others = if has_bars(self.plot) { self.plot.series.len().saturating_sub(1) as f64 } else { 0.0 };
+        if others == 0.0 {
+            return self.x(mean.epoch);
+        }
+        self.x(mean.epoch) + (series as f64 - others / 2.0) * APART.min(MOST_APART / others)
     }
 
     fn svg(&self) -> String {
@@ -295,10 +298,14 @@ fn legend(plot: &Plot) -> Vec<(String, Vec<String>)> {
 
 /// What to know of the points, in lines of at most `most` pixels.
 fn notes(plot: &Plot, most: f64) -> Vec<String> {
-    let replicates = plot.panels.iter().flat_map(|panel| panel.curves.iter().flatten()).any(|mean| mean.sd.is_some());
-    let words = if replicates { "Means over replicates ± 1 sd." } else { "One network a condition." };
-    let apart = if plot.series.len() > 1 { " Conditions stand a little apart." } else { "" };
+    let words = if has_bars(plot) { "Means over replicates ± 1 sd." } else { "One network a condition." };
+    let apart = if has_bars(plot) && plot.series.len() > 1 { " Conditions stand a little apart." } else { "" };
     wrapped(&format!("{words}{apart}"), SMALL, most)
+}
+
+/// Whether some mean is over several replicates.
+fn has_bars(plot: &Plot) -> bool {
+    plot.panels.iter().flat_map(|panel| panel.curves.iter().flatten()).any(|mean| mean.sd.is_some())
 }
 
 /// The name of what an axis shows, and which end is better where there is room for that.
