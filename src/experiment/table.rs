@@ -283,7 +283,7 @@ mod tests {
         for (text, part) in [
             ("{shuffle: pruned}", "did you mean 'shuffles'?"),
             ("{densities: pruned.ncut}", "'report'"),
-            ("{null: pruned}", "did you mean 'nulls'?"),
+            ("{nuls: pruned}", "did you mean 'nulls'?"),
             ("{shuffles: prunned}", "f:1:12: no end state is called 'prunned'; did you mean 'pruned'?"),
             ("{shuffles: [pruned, none]}", "no end state is called 'none'"),
             ("{nulls: {state: pruned}}", "write unpruned, pruned, a list of them, or none"),

@@ -192,7 +192,7 @@ fn event_files_are_of_every_run_that_began_and_do_not_change() {
     let work = work();
     let write = || {
         let output = work.ncut(&["report", "grid.yaml", "--tensorboard", "board"]).ok();
-        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", "board: event files of 3 of 6 runs\n"));
+        assert!(output.stdout.is_empty() && output.stderr.ends_with("board: event files of 3 of 6 runs\n"), "{output}");
         let mut files = Vec::new();
         for condition in work.names("board/tiny") {
             for run in work.names(&format!("board/tiny/{condition}")) {

@@ -106,11 +106,12 @@ pub(super) fn labels<'a>(svg: &mut String, labels: impl Iterator<Item = (&'a str
     let _ = writeln!(svg, "<g class=\"labels\" font-size=\"{SMALL}\" fill=\"#222\">");
     for (label, place) in labels {
         let Rect { left, top, right, bottom } = place.text;
-        let (width, height) = (right - left, bottom - top);
+        // it lets the lines through that it is on, and is no wider than letters mostly are
+        let (x, width, height) = (left + 2.0, right - left - 4.0, bottom - top);
         let _ = writeln!(
             svg,
-            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"#fff\" \
-             fill-opacity=\".8\"/>"
+            "<rect x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"#fff\" \
+             fill-opacity=\".65\"/>"
         );
         text(svg, ((left + right) / 2.0, bottom - 3.0), " text-anchor=\"middle\"", label);
     }
