@@ -73,9 +73,6 @@ impl Report {
         let conditions = report::conditions(&records);
         let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
         let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions, &results));
-        for path in report::write_pictures(&pictures, &self.grid.out)? {
-            note(&format!("picture: {}, .png", path.display()));
-        }
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
         }
@@ -113,6 +110,10 @@ impl Report {
         if outputs.iter().all(|path| path.is_none()) {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
             print(&(report::text::conditions(&conditions, &command) + &tables))?;
+        }
+        // last, so that a folder that cannot be written to costs nothing but them
+        for path in report::write_pictures(&pictures, &self.grid.out)? {
+            note(&format!("picture: {}, .png", path.display()));
         }
         Ok(ExitCode::SUCCESS)
     }

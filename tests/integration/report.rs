@@ -192,7 +192,10 @@ fn event_files_are_of_every_run_that_began_and_do_not_change() {
     let work = work();
     let write = || {
         let output = work.ncut(&["report", "grid.yaml", "--tensorboard", "board"]).ok();
-        assert!(output.stdout.is_empty() && output.stderr.ends_with("board: event files of 3 of 6 runs\n"), "{output}");
+        assert!(
+            output.stdout.is_empty() && output.stderr.starts_with("board: event files of 3 of 6 runs\n"),
+            "{output}"
+        );
         let mut files = Vec::new();
         for condition in work.names("board/tiny") {
             for run in work.names(&format!("board/tiny/{condition}")) {
@@ -240,4 +243,19 @@ fn densities_and_null_distributions() {
     assert_eq!((count("class=\"panel\""), count("class=\"null\""), count(">&lt;T&gt;</text>")), (2, 4, 1));
     work.write("grid.yaml", text("grid.yaml").replace("nulls: [", "nulls: [prune, "));
     work.expect_input_error(&["report", "grid.yaml"], &["grid.yaml:", "did you mean 'pruned'?"]);
+}
+
+/// A picture that cannot be written costs an exit code and a line, and none of the rest.
+#[test]
+fn what_cannot_be_written_comes_last() {
+    let work = work();
+    std::fs::remove_file(work.path("runs/tiny/shuffles-unpruned.svg")).unwrap();
+    std::fs::create_dir(work.path("runs/tiny/shuffles-unpruned.svg")).unwrap();
+    let output = work.ncut(&["report", "grid.yaml", "--json", "-"]);
+    let conditions: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.code, conditions.as_array().unwrap().len()), (Some(1), 2), "{output}");
+    assert!(
+        output.stderr.contains("runs/tiny/shuffles-unpruned.svg") && output.stderr.lines().count() == 1,
+        "{output}"
+    );
 }
