@@ -333,7 +333,7 @@ fn the_report_has_an_object_a_condition() {
     work.ncut(&["report", "grid.yaml", "--html", "page.html"]).ok();
     let page = String::from_utf8(work.read("page.html")).unwrap();
     // twelve null distributions, and the networks against their shuffles before and after pruning
-    let loads = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").contains("http");
+    let loads = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "").contains("http:") || page.contains("https:");
     assert_eq!((page.matches("<svg").count(), loads), (14, false));
 }
 

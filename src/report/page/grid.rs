@@ -60,7 +60,7 @@ pub fn grid(
         body.push_str(&format!("<h2>{}</h2>\n{}", escape(title), table(&header, rows, |_| false)));
     }
     if !pictures.is_empty() {
-        body.push_str("<h2>Figures against each other</h2>\n");
+        body.push_str("<h2>Pictures</h2>\n");
         pictures.iter().for_each(|picture| body.push_str(&format!("<p class=\"picture\">{}</p>\n", picture.svg)));
     }
     body.push_str("<h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n");
