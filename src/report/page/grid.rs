@@ -43,7 +43,7 @@ pub fn grid(
 ) -> String {
     let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
         text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
-    let mut body = table(&text::HEADER, &rows, |r| incomplete[r]);
+    let mut body = format!("<div class=\"conditions\">{}</div>\n", table(&text::HEADER, &rows, |r| incomplete[r]));
     if let Some(line) = text::not_done(conditions, command) {
         body.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&line)));
     }
