@@ -53,7 +53,7 @@ pub fn grid(
          networks below all their shuffles.</p>\n",
     );
     if let Some(line) = text::discoveries(conditions) {
-        body.push_str(&format!("<p>{line}.</p>\n"));
+        body.push_str(&format!("<p>{}.</p>\n", escape(&line)));
     }
     for Pivot { title, header, rows } in tables {
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
