@@ -162,8 +162,10 @@ impl Run {
             if is_done { &mut done } else { &mut missing }.push(run);
         }
         check(&missing, &context, &self.grid.file)?;
-        // a result that cannot be read is told of now, not after hours
-        report::results(&runs, &context.out)?;
+        // a result that cannot be read is told of now, not after hours, and stops none of the others
+        let damaged: Vec<String> =
+            records(&runs, &context.out)?.into_iter().filter_map(|record| record.damage).collect();
+        damaged.iter().for_each(|damage| super::note(&format!("ncut: {damage}")));
         again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
         for run in &done {
             RunDirectory::new(&context.out, run).tidy();
@@ -198,7 +200,8 @@ impl Run {
         let command = self.grid.run_command();
         let pages = report::write_pages(&records, &tables, &context.out, &command)?;
         let code = match failures.is_empty() {
-            true => ExitCode::SUCCESS,
+            true if damaged.is_empty() => ExitCode::SUCCESS,
+            true => ExitCode::FAILURE,
             false => {
                 let of = format!("{} of {} runs failed", failures.len(), runs.len());
                 super::note(&format!("ncut: {of}; mend the cause and run this again: what is done stays"));

@@ -134,7 +134,7 @@ pub fn condition_columns(conditions: &[Condition]) -> Vec<Column> {
     };
     let mut columns = vec![
         column("experiment".into(), Kind::Text, &|c, _, _| Cell::Text(c.experiment.clone())),
-        column("condition".into(), Kind::Text, &|c, _, _| Cell::Text(settings_shown(c))),
+        column("settings".into(), Kind::Text, &|c, _, _| Cell::Text(settings_shown(c))),
         column("state".into(), Kind::Text, &|_, state, _| Cell::Text(state.into())),
         column("n".into(), Kind::Whole, &|c, _, _| count(c.n)),
         column("missing".into(), Kind::Whole, &|c, _, _| count(c.missing)),

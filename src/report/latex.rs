@@ -6,12 +6,8 @@ use super::text;
 
 /// Conditions as `ncut report` shows them, columns that are empty throughout left out, then the tables that the file asks for.
 pub fn latex(conditions: &[Condition], tables: &[Pivot]) -> String {
-    let rows: Vec<Vec<String>> = text::rows(conditions).into_iter().map(|row| row.cells.to_vec()).collect();
-    let used: Vec<usize> =
-        (0..text::HEADER.len()).filter(|&column| rows.iter().any(|row| !row[column].is_empty())).collect();
-    let only = |cells: &[String]| used.iter().map(|&column| cells[column].clone()).collect::<Vec<_>>();
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| only(row)).collect();
-    let mut tex = tabular(&only(&text::HEADER.map(str::to_string)), &rows);
+    let text::Shown { header, rows, .. } = text::shown(conditions);
+    let mut tex = tabular(&header, &rows);
     for Pivot { title, header, rows } in tables {
         tex.push_str(&format!("\n% {}\n{}", title.replace(['\n', '\r'], " "), tabular(header, rows)));
     }

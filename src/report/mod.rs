@@ -26,10 +26,8 @@ pub mod training;
 use self::pictures::{Picture, pictures};
 use self::pivot::pivots;
 use crate::experiment::end_state::EndState;
-use crate::experiment::grid::Run;
 use crate::experiment::run::RunResult;
 use crate::experiment::status::Status;
-use crate::experiment::store::RunDirectory;
 use crate::experiment::table::Table;
 use crate::{InputError, aside};
 use published::Published;
@@ -155,20 +153,6 @@ pub struct Condition {
     /// the networks of another run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms_per_step: Option<Figure>,
-}
-
-/// The results of `runs` that are done, in their order.
-///
-/// # Errors
-///
-/// A result that cannot be read: which file, and to delete it and run again.
-pub fn results(runs: &[Run], out: &Path) -> Result<Vec<(Run, RunResult)>, InputError> {
-    let directories = runs.iter().map(|run| RunDirectory::new(out, run)).collect::<Vec<_>>();
-    let read = |(run, directory): (&Run, &RunDirectory)| match record::result(directory) {
-        Ok(result) => result.map(|result| Ok((run.clone(), result))),
-        Err(error) => Some(Err(error)),
-    };
-    runs.iter().zip(&directories).filter_map(read).collect()
 }
 
 /// One entry a condition, in the order of `records`.

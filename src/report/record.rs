@@ -66,7 +66,7 @@ fn record(run: &Run, directory: &RunDirectory) -> Result<RunRecord, InputError> 
 }
 
 /// The result of a run, if it is there.
-pub(super) fn result(directory: &RunDirectory) -> Result<Option<RunResult>, InputError> {
+fn result(directory: &RunDirectory) -> Result<Option<RunResult>, InputError> {
     let path = directory.result();
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
@@ -74,6 +74,7 @@ pub(super) fn result(directory: &RunDirectory) -> Result<Option<RunResult>, Inpu
         Err(e) => return Err(InputError::io(&path, &e)),
     };
     serde_json::from_slice(&bytes).map(Some).map_err(|e| {
-        InputError::new(path.display(), format!("is not a result of this version: {e}"), "delete it and run again")
+        let problem = if e.is_eof() { "is cut off" } else { "is not a result of this version" };
+        InputError::new(path.display(), format!("{problem}: {e}"), "delete it and run again")
     })
 }

@@ -3,8 +3,8 @@
 use super::{Condition, Figure, Figures};
 use crate::stats::permutation::{LEVEL, false_discovery_rates};
 
-pub(super) const COLUMNS: usize = 14;
-pub(super) const HEADER: [&str; COLUMNS] = [
+const COLUMNS: usize = 14;
+const HEADER: [&str; COLUMNS] = [
     "condition",
     "state",
     "n",
@@ -22,10 +22,10 @@ pub(super) const HEADER: [&str; COLUMNS] = [
 ];
 
 /// An end state of a condition.
-pub(super) struct Row {
-    pub(super) cells: [String; COLUMNS],
+struct Row {
+    cells: [String; COLUMNS],
     /// Whether replicates of the condition are not done.
-    pub(super) incomplete: bool,
+    incomplete: bool,
 }
 
 /// The settings that vary, as `dropout=0.5 l1=0`.
@@ -99,7 +99,7 @@ fn row(condition: &Condition, state: &str, figures: &Figures) -> [String; COLUMN
     ]
 }
 
-pub(super) fn rows(conditions: &[Condition]) -> Vec<Row> {
+fn rows(conditions: &[Condition]) -> Vec<Row> {
     let mut rows = Vec::new();
     for condition in conditions {
         let incomplete = condition.missing > 0;
@@ -133,7 +133,11 @@ pub(super) fn not_done(conditions: &[Condition], command: &str) -> Option<String
     let counts = counts.collect::<Vec<_>>().join(", ");
     let mut names: Vec<&str> = conditions.iter().filter(|c| c.missing > 0).map(|c| c.experiment.as_str()).collect();
     names.dedup();
-    let only = if names.len() > MOST_NAMES { String::new() } else { format!(" --only {}", names.join(",")) };
+    let only = match names.join(",") {
+        _ if names.len() > MOST_NAMES => String::new(),
+        names if names.starts_with('-') => format!(" --only={names}"),
+        names => format!(" --only {names}"),
+    };
     (missing > 0).then(|| format!("{missing} of {all} runs are not done ({counts}); `{command}{only}` makes them"))
 }
 
@@ -154,16 +158,34 @@ pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
     })
 }
 
+/// A table of text.
+pub(super) struct Shown {
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    /// Of each row, whether replicates are not done.
+    pub(super) incomplete: Vec<bool>,
+}
+
+/// The rows of `conditions`, columns that are empty throughout left out.
+pub(super) fn shown(conditions: &[Condition]) -> Shown {
+    let rows = rows(conditions);
+    let used: Vec<usize> = (0..COLUMNS).filter(|&c| rows.iter().any(|row| !row.cells[c].is_empty())).collect();
+    let only = |cells: &[String; COLUMNS]| used.iter().map(|&c| cells[c].clone()).collect::<Vec<_>>();
+    Shown {
+        header: only(&HEADER.map(str::to_string)),
+        rows: rows.iter().map(|row| only(&row.cells)).collect(),
+        incomplete: rows.iter().map(|row| row.incomplete).collect(),
+    }
+}
+
 /// Columns under each other, and what is not done, which `command` does.
 pub fn conditions(conditions: &[Condition], command: &str) -> String {
-    let rows = rows(conditions);
-    let used: Vec<usize> = (0..HEADER.len()).filter(|&c| rows.iter().any(|row| !row.cells[c].is_empty())).collect();
-    let header = HEADER.map(str::to_string);
-    let lines: Vec<&[String; COLUMNS]> = std::iter::once(&header).chain(rows.iter().map(|row| &row.cells)).collect();
+    let Shown { header, rows, .. } = shown(conditions);
+    let lines: Vec<&Vec<String>> = std::iter::once(&header).chain(&rows).collect();
     let width = |c: usize| lines.iter().map(|cells| cells[c].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
-    let line = |cells: &&[String; COLUMNS]| {
-        let cells: Vec<String> = used.iter().map(|&c| format!("{:<width$}", cells[c], width = widths[c])).collect();
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: &&Vec<String>| {
+        let cells: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         cells.join("  ").trim_end().to_string() + "\n"
     };
     let table: String = lines.iter().map(line).collect();
@@ -173,9 +195,10 @@ pub fn conditions(conditions: &[Condition], command: &str) -> String {
 /// A Markdown table, what is significant, and what is not done, which `command` does. `se`: standard errors of the difference of means.
 pub fn markdown(conditions: &[Condition], command: &str) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace("  ", " "));
-    let mut text = line(&HEADER.map(str::to_string));
-    text.push_str(&format!("|{}\n", "---|".repeat(HEADER.len())));
-    rows(conditions).iter().for_each(|row| text.push_str(&line(&row.cells)));
+    let Shown { header, rows, .. } = shown(conditions);
+    let mut text = line(&header);
+    text.push_str(&format!("|{}\n", "---|".repeat(header.len())));
+    rows.iter().for_each(|row| text.push_str(&line(row)));
     let lines = [discoveries(conditions), not_done(conditions, command)];
     text + &lines.into_iter().flatten().map(|line| format!("\n{line}\n")).collect::<String>()
 }

@@ -125,10 +125,12 @@ pub fn false_discovery_rates(p_values: &[f64]) -> Vec<f64> {
     rates
 }
 
-/// Mean and standard deviation with ddof = 0; `None` of an empty slice.
+/// Mean and standard deviation with ddof = 0; `None` of an empty slice. Of equal values they are exact.
 pub fn mean_and_sd(values: &[f64]) -> Option<(f64, f64)> {
-    if values.is_empty() {
-        return None;
+    let first = values.first()?;
+    // their sum is rounded, and a deviation that is none would be a Z without bounds
+    if values.iter().all(|value| value == first) {
+        return Some((*first, 0.0));
     }
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

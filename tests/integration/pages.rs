@@ -192,7 +192,7 @@ fn the_page_of_a_grid_is_sorted_and_searched() {
     assert!(
         String::from_utf8(work.read("runs/tiny/report.html"))
             .unwrap()
-            .contains("of 3 clusters cost more than random sets")
+            .contains("of 3 clusters cost more than random sets on average")
     );
     for found in looked_at(&work, &browser, "runs/tiny/report.html") {
         assert_sound(&found);

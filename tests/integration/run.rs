@@ -350,6 +350,12 @@ fn a_damaged_result_is_named() {
         "{report}"
     );
     assert!(report.stdout.contains("1 of 1 runs are not done (1 failed)"), "{report}");
+    // and the others are run
+    let others = grid("tiny", "") + &grid("other", "");
+    work.write("grid.yaml", format!("experiments:\n{others}"));
+    let output = work.ncut(&["run", "grid.yaml"]);
+    assert!(output.code == Some(1) && output.stderr.contains("r0/result.json: is cut off"), "{output}");
+    assert!(runs(&work.path("runs/other"))["dropout=0/r0"].join("result.json").exists());
     // a checkpoint that is none is no obstacle, and is not believed
     std::fs::remove_file(run.join("result.json")).unwrap();
     std::fs::write(run.join("checkpoint.safetensors"), "{").unwrap();

@@ -74,7 +74,7 @@ pub(super) fn figure(graph: &NeuronGraph, m: &Measurement) -> String {
     for end in &ends[..lines] {
         let _ = write!(
             svg,
-            "<path d=\"M0 {end:.1}H{side}M{end:.1} 0V{side}\" stroke=\"#c2410c\" stroke-width=\"{:.2}\" stroke-opacity=\".6\"/>",
+            "<path d=\"M0 {end:.1}H{side}M{end:.1} 0V{side}\" stroke=\"#c2410c\" stroke-width=\"{:.2}\" stroke-opacity=\".35\"/>",
             side as f64 / 600.0
         );
     }

@@ -29,13 +29,14 @@ pub(super) fn sizes(m: &Measurement) -> String {
 pub(super) fn by_layer(m: &Measurement) -> String {
     let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\">\n<tr><th>layer</th>");
     (0..m.clusters).for_each(|c| html.push_str(&format!("<th class=\"share\">{c}</th>")));
-    html.push_str("<th class=\"share\">dropped</th></tr>\n");
+    let dropped = m.labels.contains(&-1);
+    html.push_str(if dropped { "<th class=\"share\">dropped</th></tr>\n" } else { "</tr>\n" });
     let mut first = 0;
     for layer in &m.graph.layers {
         let labels = &m.labels[first..first + layer.size];
         first += layer.size;
         let _ = write!(html, "<tr><td>{}</td>", escape(&layer.name));
-        for c in (0..m.clusters as i64).chain([-1]) {
+        for c in (0..m.clusters as i64).chain(dropped.then_some(-1)) {
             let count = labels.iter().filter(|label| **label == c).count();
             let percent = 100 * count / layer.size.max(1);
             let shown = if count == 0 { String::new() } else { count.to_string() };

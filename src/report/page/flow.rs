@@ -1,6 +1,6 @@
 //! The flow of weight between clusters, layer by layer.
 
-use super::{colour, escape};
+use super::{colour, escape, layer_name, shortened};
 use crate::graph::NeuronGraph;
 use crate::measure::Measurement;
 use crate::report::pictures::labels::width;
@@ -120,7 +120,7 @@ pub(super) fn figure(graph: &NeuronGraph, m: &Measurement) -> String {
     }
     let ((pairs, elsewhere), parts) = (between(graph, m), parts(graph, m));
     let gap = (WIDTH / (layers.len() - 1) as f64 - BAR).clamp(*GAPS.start(), *GAPS.end());
-    let widest = layers.iter().map(|layer| width(&layer.name, LETTERS)).fold(0.0, f64::max);
+    let widest = layers.iter().map(|layer| width(&shortened(&layer.name), LETTERS)).fold(0.0, f64::max);
     let turned = widest > gap + BAR - 6.0;
     let (beside, below) = if turned { (widest * TURNED.0, widest * TURNED.1 + 14.0) } else { (widest / 2.0, 18.0) };
     let left = |layer: usize| MARGIN + beside + layer as f64 * (gap + BAR);
@@ -146,11 +146,7 @@ pub(super) fn figure(graph: &NeuronGraph, m: &Measurement) -> String {
             );
         }
         let (x, y) = (x + BAR / 2.0, MARGIN + HEIGHT + 16.0);
-        let turn = match turned {
-            true => format!("text-anchor=\"end\" transform=\"rotate(-40 {x:.1} {y:.1})\""),
-            false => "text-anchor=\"middle\"".into(),
-        };
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" {turn}>{}</text>", escape(&info.name));
+        svg.push_str(&layer_name(&info.name, (x, y), turned));
     }
     let skips = match elsewhere > 0.0 {
         true => format!(" {:.1} % of all weight joins other layers and is not drawn.", 100.0 * elsewhere),

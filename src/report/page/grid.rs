@@ -41,9 +41,9 @@ pub fn grid(
     pictures: &[Picture],
     results: &[(&Run, &RunResult)],
 ) -> String {
-    let (incomplete, rows): (Vec<bool>, Vec<Vec<String>>) =
-        text::rows(conditions).into_iter().map(|row| (row.incomplete, row.cells.to_vec())).unzip();
-    let mut body = format!("<div class=\"conditions\">{}</div>\n", table(&text::HEADER, &rows, |r| incomplete[r]));
+    let text::Shown { header, rows, incomplete } = text::shown(conditions);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut body = format!("<div class=\"conditions\">{}</div>\n", table(&header, &rows, |r| incomplete[r]));
     if let Some(line) = text::not_done(conditions, command) {
         body.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&line)));
     }
@@ -63,17 +63,21 @@ pub fn grid(
         body.push_str("<h2>Pictures</h2>\n");
         pictures.iter().for_each(|picture| body.push_str(&format!("<p class=\"picture\">{}</p>\n", picture.svg)));
     }
-    body.push_str("<h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n");
+    let mut histograms = String::new();
     for (run, result) in results {
         for (state, end) in [("unpruned", Some(&result.unpruned)), ("pruned", result.pruned.as_ref())] {
             if let Some(end) = end {
                 let m = &end.measurement;
                 let caption = format!("{} r{}, {state}: {}", varied(run), run.replicate, p_and_z(m));
-                body.push_str(&null_histogram(m, &caption));
+                histograms.push_str(&null_histogram(m, &caption));
             }
         }
     }
-    body.push_str("</div>\n");
+    if !histograms.is_empty() {
+        body.push_str(&format!(
+            "<h2>Networks against their shuffles</h2>\n<div class=\"plots\">\n{histograms}</div>\n"
+        ));
+    }
     body.push_str(&silenced(results));
     let mut warned: Vec<String> = Vec::new();
     for (run, result) in results {

@@ -6,8 +6,8 @@ use crate::lesion::{Lesion, Lesions};
 /// The class that loses most, and how much: `4 (−61.2)`.
 fn worst_class(lesion: &Lesion, whole: &[f64]) -> String {
     let losses = whole.iter().zip(&lesion.by_class).map(|(whole, without)| whole - without);
-    let worst = losses.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-    worst.map_or(String::new(), |(class, lost)| format!("{class} (−{:.1})", 100.0 * lost.max(0.0)))
+    let worst = losses.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, lost)| *lost > 0.0);
+    worst.map_or(String::new(), |(class, lost)| format!("{class} (−{:.1})", 100.0 * lost))
 }
 
 /// A table that opens below `name`; accuracies in percent, losses in points.
@@ -28,8 +28,9 @@ pub(super) fn figure(name: &str, lesions: &Lesions) -> String {
     let header =
         ["cluster", "neurons", "accuracy without", "lost", "lost by random sets", "p", "class that loses most"];
     format!(
-        "<details><summary>{}: {} of {} clusters cost more than random sets</summary>\n{}</details>\n",
+        "<details><summary>{}: accuracy {:.1}; {} of {} clusters cost more than random sets on average</summary>\n{}</details>\n",
         escape(name),
+        100.0 * lesions.accuracy,
         lesions.functional,
         lesions.clusters.len(),
         table(&header, &rows, |_| false)

@@ -5,7 +5,7 @@ use super::{adjacency, clusters, escape, facts, flow, network, page, spectrum, t
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::ladder::keeps;
 use crate::graph::NeuronGraph;
-use crate::measure::Measurement;
+use crate::measure::{Measurement, NullInfo};
 
 fn warnings(m: &Measurement) -> String {
     m.warnings.iter().map(|w| format!("<p class=\"warning\">{}</p>\n", escape(&w.message))).collect()
@@ -55,6 +55,19 @@ fn believe(diagnosis: &Diagnosis) -> String {
     )
 }
 
+/// What p and Z are of: `p = 0.0196, Z = -4.47 (50 shuffles, layer, seed 0)`.
+fn against(m: &Measurement) -> String {
+    let of = |null: &NullInfo| format!(" ({} shuffles, {}, seed {})", null.shuffles, null.kind.name(), m.settings.seed);
+    p_and_z(m) + &m.null.as_ref().map_or(String::new(), of)
+}
+
+fn distribution(m: &Measurement) -> String {
+    match null_histogram(m, &against(m)) {
+        picture if picture.is_empty() => "<p>Fewer than two shuffles.</p>\n".into(),
+        picture => picture,
+    }
+}
+
 /// One measurement.
 ///
 /// `graph` is what was measured, nodes that were dropped included.
@@ -64,7 +77,7 @@ pub fn measurement(m: &Measurement, diagnosis: Option<&Diagnosis>, graph: &Neuro
         ("network", model.map(|model| model.describe()).unwrap_or_default()),
         ("nodes, edges", format!("{}, {} ({} nodes dropped)", m.graph.nodes, m.graph.edges, m.graph.dropped_nodes)),
         ("n-cut", format!("{:.4} of {} clusters ({:.4} each)", m.ncut, m.clusters, m.ncut_per_cluster)),
-        ("against shuffles", p_and_z(m)),
+        ("against shuffles", against(m)),
         ("balance", format!("{:.2} effective clusters, Q = {:.3}", m.effective_clusters, m.modularity_q)),
     ];
     let choice = diagnosis.map(|diagnosis| &diagnosis.choice_of_k);
@@ -75,7 +88,7 @@ pub fn measurement(m: &Measurement, diagnosis: Option<&Diagnosis>, graph: &Neuro
         facts(&rows),
         warnings(m),
         diagnosis.map_or(String::new(), believe),
-        null_histogram(m, &p_and_z(m)),
+        distribution(m),
         clusters::sizes(m),
         network::figure(graph, m),
         flow::figure(graph, m),

@@ -23,7 +23,7 @@ const SCRIPT: &str = include_str!("script.js");
 /// Of clusters, in turn: Okabe and Ito's palette, and as many more that differ from it in lightness.
 const COLOURS: [&str; 12] = [
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A5195", "#999933", "#882255", "#44AA99",
-    "#C2A800", "#707070",
+    "#C2A800", "#A6761D",
 ];
 
 fn colour(cluster: usize) -> &'static str {
@@ -34,6 +34,32 @@ fn colour(cluster: usize) -> &'static str {
 pub(super) fn escape(text: &str) -> String {
     let text = text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// The most letters of a layer's name in a picture.
+const MOST_LETTERS: usize = 26;
+
+/// A name, or its ends where it is long.
+fn shortened(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    match letters.len() > MOST_LETTERS {
+        false => name.into(),
+        true => {
+            let end = MOST_LETTERS / 2;
+            let ends = (&letters[..MOST_LETTERS - 1 - end], &letters[letters.len() - end..]);
+            format!("{}…{}", ends.0.iter().collect::<String>(), ends.1.iter().collect::<String>())
+        }
+    }
+}
+
+/// A layer's name below its middle, turned where it does not fit beside others.
+fn layer_name(name: &str, (x, y): (f64, f64), turned: bool) -> String {
+    let turn = match turned {
+        true => format!("text-anchor=\"end\" transform=\"rotate(-40 {x:.1} {y:.1})\""),
+        false => "text-anchor=\"middle\"".into(),
+    };
+    let (short, whole) = (escape(&shortened(name)), escape(name));
+    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" {turn}>{short}<title>{whole}</title></text>\n")
 }
 
 /// The whole of a page. `body` may have a `script` of data, but nothing is fetched: the policy forbids it.

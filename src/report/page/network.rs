@@ -1,6 +1,6 @@
 //! The network, clustered (paper, figure 1): layers as columns, neurons as squares in the order of their clusters, the strongest edges.
 
-use super::{colour, escape};
+use super::{COLOURS, colour, layer_name, shortened};
 use crate::graph::{Block, NeuronGraph};
 use crate::measure::Measurement;
 use crate::report::pictures::labels::width;
@@ -56,7 +56,7 @@ impl Layout {
         let squares: f64 = m.graph.layers.iter().map(|layer| wide(layer.size)).sum();
         let gaps = (m.graph.layers.len().max(2) - 1) as f64;
         let gap = ((WIDTH - squares) / gaps).clamp(*GAPS.start(), *GAPS.end());
-        let names = m.graph.layers.iter().map(|layer| (width(&layer.name, LETTERS), wide(layer.size)));
+        let names = m.graph.layers.iter().map(|layer| (width(&shortened(&layer.name), LETTERS), wide(layer.size)));
         let (widest, turned) = names.fold((0f64, false), |(most, turned), (name, column)| {
             (most.max(name), turned || name > column + gap - 6.0)
         });
@@ -174,11 +174,7 @@ fn names(m: &Measurement, layout: &Layout) -> String {
     let y = layout.top + layout.rows as f64 * layout.cell + 14.0;
     for (column, layer) in layout.columns.iter().zip(&m.graph.layers) {
         let x = column.left + layer.size.div_ceil(layout.rows).max(1) as f64 * layout.cell / 2.0;
-        let turn = match layout.turned {
-            true => format!("text-anchor=\"end\" transform=\"rotate(-40 {x:.1} {y:.1})\""),
-            false => "text-anchor=\"middle\"".into(),
-        };
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" {turn}>{}</text>", escape(&layer.name));
+        svg.push_str(&layer_name(&layer.name, (x, y), layout.turned));
     }
     svg
 }
@@ -223,16 +219,28 @@ pub(super) fn figure(graph: &NeuronGraph, m: &Measurement) -> String {
     // a name may hold what ends a script
     let data = data.to_string().replace('<', "\\u003c");
     let each = (EDGES / graph.blocks.len().max(1)).max(LEAST_EDGES);
+    let layered = m.graph.layers.len() > 1;
+    let drawn = match layered {
+        true => {
+            format!("Up to {each} of the strongest edges between two layers, grey where they join different clusters.")
+        }
+        false => "Edges are not drawn, as the graph has no layers.".into(),
+    };
+    let alike = if m.clusters > COLOURS.len() {
+        format!(" Colours repeat after {} clusters.", COLOURS.len())
+    } else {
+        String::new()
+    };
     format!(
         "<figure><div class=\"scroll\"><svg id=\"network\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         tabindex=\"0\" role=\"img\" aria-label=\"the network's neurons by layer and cluster; arrow keys go from neuron to neuron\" \
+         tabindex=\"0\" role=\"img\" aria-label=\"the nodes by layer and cluster; arrow keys go from node to node\" \
          aria-describedby=\"about\">\n{}{}{}<path class=\"here\" fill=\"none\" stroke=\"var(--ink)\" stroke-width=\"1.5\"/></svg></div>\n\
-         <p class=\"about\" id=\"about\" aria-live=\"polite\">Point at a neuron, or go to it with the arrow keys.</p>\n\
-         <figcaption>Neurons, a square each, in the order of their clusters, 0 at the top left; hollow ones have no weights. The {each} \
-         strongest edges between two layers, grey where they join different clusters.</figcaption></figure>\n\
+         <p class=\"about\" id=\"about\" aria-live=\"polite\">Point at a node, or go to it with the arrow keys.</p>\n\
+         <figcaption>Nodes, a square each, in the order of their clusters, 0 at the top left; hollow ones have no weights. {drawn}{alike} A click \
+         on a cluster in the table lets the others fade.</figcaption></figure>\n\
          <script type=\"application/json\" id=\"neurons\">{data}</script>\n",
         neurons(m, &layout),
-        edges(graph, m, &layout),
+        if layered { edges(graph, m, &layout) } else { String::new() },
         names(m, &layout),
     )
 }

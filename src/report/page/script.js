@@ -55,6 +55,7 @@ const picture = document.getElementById("network");
 const known = document.getElementById("neurons");
 if (picture && known) {
   const { cell, rows, top, layers, clusters, degree, within } = JSON.parse(known.textContent);
+  const what = layers.length > 1 ? "neuron" : "node";
   const about = document.getElementById("about");
   const here = picture.querySelector(".here");
   let at = { layer: 0, place: 0 };
@@ -66,8 +67,8 @@ if (picture && known) {
     here.setAttribute("d", `M${left} ${down}h${cell}v${cell}h${-cell}Z`);
     const cluster = clusters[node];
     about.textContent = cluster < 0
-      ? `${name}, neuron ${order[place]}: no weights, in no cluster`
-      : `${name}, neuron ${order[place]}: cluster ${cluster}, ${degree[node]} % of the layer's weight, ${within[node]} % of its own weight within the cluster`;
+      ? `${name}, ${what} ${order[place]}: no weights, in no cluster`
+      : `${name}, ${what} ${order[place]}: cluster ${cluster}, ${degree[node]} % of the layer's weight, ${within[node]} % of its own weight within the cluster`;
   };
   picture.addEventListener("pointermove", (event) => {
     const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(picture.getScreenCTM().inverse());

@@ -40,7 +40,8 @@ pub(super) fn spectrum(m: &Measurement, choice: Option<&ChoiceOfK>) -> String {
             i + 1
         );
     }
-    let widest = (1..eigenvalues.len()).max_by(|&a, &b| {
+    // the first is 0 in every graph, so the gap behind it says little
+    let widest = (2..eigenvalues.len()).max_by(|&a, &b| {
         let gap = |i: usize| eigenvalues[i] - eigenvalues[i - 1];
         gap(a).total_cmp(&gap(b))
     });

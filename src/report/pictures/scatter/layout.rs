@@ -115,7 +115,9 @@ fn legend(plot: &Plot, line: bool) -> Vec<Entry> {
 
 /// What to know of the points.
 fn notes(plot: &Plot, unlabelled: usize) -> Vec<String> {
-    let mut notes = vec!["Means over replicates ± 1 sd.".to_string()];
+    let single = plot.points.iter().all(|point| point.x.1.is_none() && point.y.1.is_none());
+    let points = if single { "One network a condition." } else { "Means over replicates ± 1 sd." };
+    let mut notes = vec![points.to_string()];
     notes.extend(plot.labels_by.as_ref().map(|names| format!("Labels: {names}.")));
     if plot.lacking > 0 {
         notes.push(format!("Conditions without both figures, not shown: {}.", plot.lacking));
