@@ -27,7 +27,7 @@ pub(super) fn sizes(m: &Measurement) -> String {
 
 /// How many nodes of each layer are in each cluster, shaded by the share of the layer.
 pub(super) fn by_layer(m: &Measurement) -> String {
-    let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\">\n<tr><th>layer</th>");
+    let mut html = String::from("<div class=\"scroll\"><table class=\"sortable layers\">\n<tr><th>layer</th>");
     (0..m.clusters).for_each(|c| html.push_str(&format!("<th class=\"share\">{c}</th>")));
     let dropped = m.labels.contains(&-1);
     html.push_str(if dropped { "<th class=\"share\">dropped</th></tr>\n" } else { "</tr>\n" });
