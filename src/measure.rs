@@ -6,7 +6,7 @@ use crate::dataflow::Kind;
 use crate::graph::{
     Convention, GraphLayers, GraphParams, NeuronGraph, NodeSet, Norm, Weighted, channel_graph, mlp_graph,
 };
-use crate::model::{self, Arch, TensorFile, dense_chain};
+use crate::model::{self, Arch, Architecture, TensorFile, dense_chain};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
@@ -56,17 +56,17 @@ pub struct ModelInfo {
     /// Type of the weights in the file where it is not float32, as `float16`; they are measured as float64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// Convolutions were joined one after the other because their shapes fit; the file does not say how they are.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub taken_for_a_chain: bool,
+    /// How layers were joined where the file does not say it, or was not asked ([`model::Architecture::assumed`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed: Option<String>,
 }
 
 impl ModelInfo {
-    /// What to be wary of where [`ModelInfo::taken_for_a_chain`].
+    /// What to be wary of where something was [assumed](ModelInfo::assumed).
     pub fn warning(&self) -> Option<Warning> {
-        let message = "the file does not say how its layers are joined, so they were taken for a chain, one after the other; \
-                       if the network has branches or shortcuts, export it as TorchScript or ONNX";
-        self.taken_for_a_chain.then(|| Warning::new("taken-for-a-chain", message.into()))
+        let message =
+            |assumed| format!("{assumed}; if they are joined otherwise, export the network as TorchScript or ONNX");
+        self.assumed.as_ref().map(|assumed| Warning::new("taken-for-a-chain", message(assumed)))
     }
 
     /// Path, architecture and type of the weights, for people.
@@ -291,14 +291,7 @@ pub fn read_network(
     let file = TensorFile::open(path)?;
     let info = |architecture: String, graph_layers| {
         let (path, sha256) = (path.display().to_string(), file.sha256().into());
-        ModelInfo {
-            path,
-            sha256,
-            architecture,
-            graph_layers,
-            weights: file.unusual_weights(),
-            taken_for_a_chain: false,
-        }
+        ModelInfo { path, sha256, architecture, graph_layers, weights: file.unusual_weights(), assumed: None }
     };
     let is_named_mlp = architecture == Arch::Auto
         && file.entries().iter().all(|entry| entry.shape.len() < 3)
@@ -312,15 +305,11 @@ pub fn read_network(
         let widths: Vec<String> = graph.node_sets.iter().map(|set| set.size.to_string()).collect();
         return Ok((graph, info(format!("mlp {}", widths.join("-")), None)));
     }
-    let (name, dataflow) = model::architecture(&file, architecture)?;
+    let Architecture { name, dataflow, assumed } = model::architecture(&file, architecture)?;
     let is_convolutional = dataflow.operations.iter().any(|o| matches!(o.kind, Kind::Convolution { .. }));
     let network = Weighted { dataflow, path: &path.display().to_string(), read: &|tensor| file.tensor(tensor) };
     let graph = channel_graph(network, params)?;
-    // Networks of our own are chains.
-    let is_foreign = file.entries().iter().any(|entry| !entry.name.starts_with("layers."));
-    let taken_for_a_chain =
-        architecture == Arch::Auto && name.starts_with("cnn ") && is_foreign && file.dataflow()?.is_none();
-    Ok((graph, ModelInfo { taken_for_a_chain, ..info(name, is_convolutional.then_some(params.layers)) }))
+    Ok((graph, ModelInfo { assumed, ..info(name, is_convolutional.then_some(params.layers)) }))
 }
 
 /// Share of the volume above which one of k clusters is called a giant: of two, one always holds half.

@@ -54,7 +54,7 @@ impl Cluster {
             architecture: "graph".into(),
             graph_layers: None,
             weights: None,
-            taken_for_a_chain: false,
+            assumed: None,
         };
         self.options.measure(graph, model, layered.then_some(Norm::L1), start.elapsed().as_secs_f64(), global)
     }

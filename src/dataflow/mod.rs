@@ -4,8 +4,8 @@
 //! TorchScript, ONNX and `torch.export`, or from the names of tensors; graphs ([`crate::graph`]) are read off it. Nothing
 //! in it is computed: weights are named, and read when a graph needs them.
 //!
-//! What leaves every channel its own is one operation, [`Kind::Pointwise`]: an activation, a pooling, dropout, padding of
-//! pixels. Biases and shifts are none at all.
+//! What leaves every channel its own is one operation, [`Kind::Pointwise`]: an activation, a pooling, padding of pixels. Dropout and shifts
+//! are [`Kind::Identity`]; biases of layers are none at all.
 
 use crate::InputError;
 use std::collections::HashMap;
@@ -77,6 +77,8 @@ pub enum Kind {
     },
     /// Leaves every channel its own.
     Pointwise,
+    /// Leaves every channel as it is, up to a constant: dropout in inference, a shift.
+    Identity,
     /// Images to units, channel after channel.
     Flatten,
     /// Sums values channel by channel.
@@ -246,7 +248,7 @@ impl Dataflow {
                     }
                     given
                 }
-                Kind::BatchNorm { .. } | Kind::Scale { .. } | Kind::Pointwise => given,
+                Kind::BatchNorm { .. } | Kind::Scale { .. } | Kind::Pointwise | Kind::Identity => given,
                 Kind::Flatten => {
                     flattened = true;
                     given
@@ -286,7 +288,9 @@ impl Dataflow {
         for operation in &self.operations {
             let (Some(&first), Some(inputs)) = (operation.inputs.first(), operation.kind.inputs()) else { continue };
             let mut value = first;
-            while let Operation { kind: Kind::Pointwise | Kind::Flatten, inputs, .. } = &self.operations[value] {
+            while let Operation { kind: Kind::Pointwise | Kind::Identity | Kind::Flatten, inputs, .. } =
+                &self.operations[value]
+            {
                 value = inputs[0];
             }
             if self.operations[value].kind == Kind::Input {

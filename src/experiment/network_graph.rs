@@ -36,7 +36,7 @@ pub(super) fn network_graph(path: &Path, settings: &Settings) -> Result<(NeuronG
         architecture: format!("cnn {}", widths.join("-")),
         graph_layers: Some(settings.graph_layers),
         weights: None,
-        taken_for_a_chain: false,
+        assumed: None,
     };
     Ok((graph, info))
 }

@@ -24,9 +24,14 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Whether [`TensorFile::read`](super::TensorFile::read) turns it into `f64`.
+    /// Whether [`TensorFile::read`](super::TensorFile::read) turns tensors of it into `f64`.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
+    }
+
+    /// Whether its elements are numbers: floats or integers.
+    pub(crate) fn is_number(self) -> bool {
+        self.is_float() || matches!(self, Self::Int(_) | Self::UInt(_))
     }
 
     /// Bytes of one element; `None` for [`Dtype::Other`].

@@ -15,7 +15,7 @@ pub(super) fn lines(flow: Dataflow) -> Vec<String> {
     for operation in &flow.operations {
         let inputs: Vec<Value> = operation.inputs.iter().map(|&input| line_of[input]).collect();
         let word = match &operation.kind {
-            Kind::Pointwise => {
+            Kind::Pointwise | Kind::Identity => {
                 line_of.push(inputs[0]);
                 continue;
             }

@@ -11,6 +11,7 @@ mod dense_chain;
 mod draft;
 mod dtype;
 mod heap;
+mod name_order;
 mod npy;
 mod npz;
 mod onnx;
@@ -31,7 +32,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayD, IxDyn};
 use sha2::{Digest, Sha256};
 
-pub use architecture::{Arch, architecture};
+pub use architecture::{Arch, Architecture, architecture};
 pub(crate) use archive::Archive;
 pub use dense_chain::{DenseLayer, dense_chain};
 pub use dtype::Dtype;
@@ -214,6 +215,12 @@ impl TensorFile {
             let problem = format!("is of type {}", entry.dtype);
             return Err(InputError::new(place(), problem, "convert it to float16, bfloat16, float32 or float64"));
         }
+        self.numbers(entry)
+    }
+
+    /// [`TensorFile::read`], of integers too.
+    fn numbers(&self, entry: &TensorEntry) -> Result<ArrayD<f64>, InputError> {
+        let place = || format!("{}, tensor '{}'", self.path.display(), entry.name);
         let (from, to, count) = self.extent(entry)?;
         let values = entry.dtype.decode(&self.bytes(entry, from, to)?, entry.big_endian).unwrap_or_default();
         let values = if entry.strides == c_strides(&entry.shape) || count == 0 {
@@ -248,7 +255,7 @@ impl TensorFile {
         in_program || self.entries.iter().any(|entry| entry.dtype == Dtype::Other("quantised"))
     }
 
-    /// Reads the tensor of that name, in that shape, f64.
+    /// Reads the tensor of that name, in that shape, f64. A single number may be an integer.
     ///
     /// # Errors
     ///
@@ -258,7 +265,9 @@ impl TensorFile {
         let Some(entry) = self.entries.iter().find(|entry| entry.name == tensor.name) else {
             return Err(InputError::new(place(), "is not there", "fetch or save the file again"));
         };
-        self.read(entry)?.into_shape_with_order(IxDyn(&tensor.shape)).map_err(|_| {
+        let is_single = entry.shape.iter().all(|&extent| extent == 1) && entry.dtype.is_number();
+        let values = if is_single { self.numbers(entry) } else { self.read(entry) };
+        values?.into_shape_with_order(IxDyn(&tensor.shape)).map_err(|_| {
             let problem = format!("has shape {:?} where {:?} is read", entry.shape, tensor.shape);
             InputError::new(place(), problem, "fetch or save the file again")
         })

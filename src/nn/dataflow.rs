@@ -27,7 +27,8 @@ impl Architecture {
                         _ => Kind::Convolution { weight, groups: 1 },
                     }
                 }
-                Layer::Relu | Layer::MaxPool { .. } | Layer::Dropout { .. } => Kind::Pointwise,
+                Layer::Relu | Layer::MaxPool { .. } => Kind::Pointwise,
+                Layer::Dropout { .. } => Kind::Identity,
                 Layer::Flatten => Kind::Flatten,
                 Layer::BatchNorm => {
                     let before = next - 1;

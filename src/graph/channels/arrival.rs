@@ -87,7 +87,7 @@ impl Arrivals {
                         None => given(0).cloned().collect(),
                     },
                 },
-                Kind::Pointwise | Kind::Flatten => given(0).cloned().collect(),
+                Kind::Pointwise | Kind::Identity | Kind::Flatten => given(0).cloned().collect(),
                 Kind::Add => (0..operation.inputs.len()).flat_map(given).cloned().collect(),
                 Kind::Concat => {
                     let mut first = 0;
@@ -109,14 +109,15 @@ impl Arrivals {
     }
 }
 
-/// The layer of the graph whose outputs a batch normalisation or scale belongs to: it comes directly behind, and nothing else reads what
-/// lies between.
+/// The layer of the graph whose outputs a batch normalisation or scale belongs to: nothing but such ones, dropout and shifts lie between, and
+/// nothing else reads what does.
 fn owners(network: &Network) -> Vec<Option<Value>> {
     let operations = &network.dataflow.operations;
     let readers = network.dataflow.readers();
     let mut owners = vec![None; operations.len()];
     for (value, operation) in operations.iter().enumerate() {
-        if let (Kind::BatchNorm { .. } | Kind::Scale { .. }, &[input]) = (&operation.kind, &operation.inputs[..])
+        if let (Kind::BatchNorm { .. } | Kind::Scale { .. } | Kind::Identity, &[input]) =
+            (&operation.kind, &operation.inputs[..])
             && readers[input] == 1
             && !network.dataflow.outputs.contains(&input)
         {

@@ -95,8 +95,8 @@ pub struct Weighted<'a> {
 /// normalisations that belong to it; several paths add up. Biases are left out. An image is flattened channel after channel. Layers are
 /// in the order in which they are done; the first node set of [`GraphLayers::All`] is called `input`.
 ///
-/// Batch normalisation is folded as inference engines do it: directly behind a layer, and the only reader of it, it scales that
-/// layer's outputs (and so the edges that lead to them); elsewhere, what passes through it. So a network that was folded beforehand
+/// Batch normalisation is folded as inference engines do it: directly behind a layer or with nothing but dropout, shifts and scales between,
+/// and the only reader of it, it scales that layer's outputs (and so the edges that lead to them); elsewhere, what passes through it. So a network that was folded beforehand
 /// has the same graph.
 ///
 /// # Errors

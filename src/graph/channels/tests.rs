@@ -119,6 +119,7 @@ fn branching() -> Net {
     let stem = net.norm("stem.bn", stem, 4);
     let stem = net.op(Kind::Pointwise, &[stem]);
     let left = net.conv("left", stem, &[6, 2, 1, 3], 2);
+    let left = net.op(Kind::Identity, &[left]);
     let left = net.norm("left.bn", left, 6);
     let right = net.norm("right.bn", stem, 4);
     let right = net.conv("right", right, &[2, 4, 1, 1], 1);
@@ -195,7 +196,7 @@ fn marked(net: &Net, belongs: &[(&str, &str)]) -> Array2<f64> {
                     Kind::Slice { from, to } => given(0)[*from..*to].to_vec(),
                     Kind::Pad { before, after } => [vec![0.0; *before], given(0), vec![0.0; *after]].concat(),
                     Kind::Dense { .. } => Vec::new(),
-                    Kind::Pointwise | Kind::Flatten | Kind::Unsupported { .. } => given(0),
+                    Kind::Pointwise | Kind::Identity | Kind::Flatten | Kind::Unsupported { .. } => given(0),
                 });
             }
         }

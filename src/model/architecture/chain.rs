@@ -1,10 +1,10 @@
 //! Convolutions and dense layers that follow each other, with batch normalisation or without: VGG is one of them.
 
-use super::Tensors;
+use super::{Tensors, norms};
 use crate::InputError;
 use crate::dataflow::{Dataflow, Kind, Layout, TensorName};
 use crate::model::TensorEntry;
-use crate::model::dense_chain::natural;
+use crate::model::name_order::{is_order_of_layers, natural};
 use std::cmp::Ordering;
 
 /// PyTorch's default.
@@ -22,19 +22,19 @@ const VGG: [(u8, &[usize]); 4] = [
 ];
 
 /// A layer, or a batch normalisation.
-struct Module<'a> {
+pub(super) struct Module<'a> {
     /// Without `.weight` or `.running_var`.
-    name: &'a str,
-    entry: &'a TensorEntry,
+    pub name: &'a str,
+    pub entry: &'a TensorEntry,
 }
 
 impl Module<'_> {
-    fn is_batch_norm(&self) -> bool {
+    pub fn is_batch_norm(&self) -> bool {
         self.entry.shape.len() == 1
     }
 
     /// As far as shapes say: a timm VGG has its first two dense layers as convolutions of the whole image.
-    fn is_convolution(&self) -> bool {
+    pub fn is_convolution(&self) -> bool {
         self.entry.shape.len() > 2 && !self.name.starts_with("pre_logits.")
     }
 
@@ -43,15 +43,97 @@ impl Module<'_> {
     }
 
     /// `(inputs, outputs)` of a layer.
-    fn ends(&self) -> (usize, usize) {
+    pub fn ends(&self) -> (usize, usize) {
         let outputs = self.entry.shape[0];
         (self.entry.shape[1..].iter().product(), outputs)
     }
 }
 
-/// Modules are ordered by name, digits as numbers; if they do not follow each other so, as in the file; and else with the groups of names
-/// that have convolutions first, as `features` before `classifier`.
-pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow), InputError> {
+/// Layers are in the order of the file where that is the one in which they were made, else ordered by name, digits as numbers; if they do
+/// not follow each other so, the other way round; and else with the groups of names that have convolutions first, as `features` before
+/// `classifier`. The third value says what was assumed.
+pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow, String), InputError> {
+    let path = tensors.file.path().display();
+    let modules = modules(tensors)?;
+    let layers_of =
+        |order: &[&'_ Module]| -> Vec<usize> { (0..order.len()).filter(|&at| !order[at].is_batch_norm()).collect() };
+    let with_convolutions = |name: &str| {
+        let group = name.split('.').next();
+        modules.iter().any(|module| module.entry.shape.len() > 2 && module.name.split('.').next() == group)
+    };
+    let by_name = |a: &&Module, b: &&Module| natural(a.name, b.name);
+    let convolutions_first = |a: &&Module, b: &&Module| {
+        with_convolutions(b.name).cmp(&with_convolutions(a.name)).then_with(|| natural(a.name, b.name))
+    };
+    let sorted = |order: &dyn Fn(&&Module, &&Module) -> Ordering| {
+        let mut sorted: Vec<&Module> = modules.iter().collect();
+        sorted.sort_by(order);
+        sorted
+    };
+    let names = modules.iter().filter(|module| !module.is_batch_norm()).map(|module| module.name);
+    let keeps_order = is_order_of_layers(tensors.file.format(), names);
+    let mut orders =
+        [(sorted(&by_name), false), (modules.iter().collect(), true), (sorted(&convolutions_first), false)];
+    if keeps_order {
+        orders.swap(0, 1);
+    }
+    let broken = |order: &[&'_ Module<'_>]| {
+        let layers = layers_of(order);
+        broken_link(&layers.iter().map(|&at| order[at]).collect::<Vec<_>>()).map(|(a, b)| (layers[a], layers[b]))
+    };
+    let Some((order, of_file)) = orders.iter().find(|(order, _)| broken(order).is_none()) else {
+        let order = &orders[2].0;
+        let (a, b) = broken(order).map_or((order[0], order[0]), |(a, b)| (order[a], order[b]));
+        let problem = format!(
+            "'{}' {:?} and '{}' {:?} do not follow each other as (out, in, rows, columns) and (out, in)",
+            a.name, a.entry.shape, b.name, b.entry.shape
+        );
+        let remedy = "export the network as TorchScript or ONNX, which say how layers are joined, or save the layers of a chain under names in their order";
+        return Err(InputError::new(path, problem, remedy));
+    };
+    let layers: Vec<&Module> = layers_of(order).into_iter().map(|at| order[at]).collect();
+    if layers.is_empty() {
+        return Err(InputError::new(path, "holds no layer, so no graph", "save the weights of the layers too"));
+    }
+    let norms = norms::behind(&layers, order, keeps_order && *of_file, &path)?;
+    let mut net = Dataflow::default();
+    let mut value = net.push("input", Kind::Input, &[]);
+    let mut flat = false;
+    for (number, (layer, norm)) in layers.iter().zip(&norms).enumerate() {
+        if number > 0 {
+            value = super::pointwise(&mut net, value);
+        }
+        let weight = tensors.get(&layer.entry.name)?;
+        value = if layer.is_convolution() {
+            net.push(layer.name, Kind::Convolution { weight, groups: 1 }, &[value])
+        } else {
+            if !flat {
+                value = net.push("", Kind::Flatten, &[value]);
+                flat = true;
+            }
+            let (inputs, outputs) = layer.ends();
+            let weight = TensorName { shape: vec![outputs, inputs], ..weight };
+            net.push(layer.name, Kind::Dense { weight, layout: Layout::OutIn }, &[value])
+        };
+        if let Some(norm) = norm {
+            if !is_directly_behind(layer.name, norm.name) {
+                value = super::pointwise(&mut net, value);
+            }
+            let epsilon = if norm.is_own_batch_norm() { OWN_EPSILON } else { EPSILON };
+            value = tensors.batch_norm(&mut net, norm.name, epsilon, value)?;
+        }
+    }
+    net.outputs = vec![value];
+    let mut assumed = format!("one after the other as {}", if *of_file { "in the file" } else { "their names sort" });
+    if norms.iter().any(Option::is_some) {
+        assumed += ", batch normalisations by names and places, with ε = 1e-5";
+    }
+    let name = name(&layers, norms.iter().any(Option::is_some));
+    Ok((name, net, assumed))
+}
+
+/// The layers and batch normalisations, in the order of the file.
+fn modules<'a>(tensors: &Tensors<'a>) -> Result<Vec<Module<'a>>, InputError> {
     let path = tensors.file.path().display();
     let mut modules = Vec::new();
     for entry in tensors.file.entries() {
@@ -75,61 +157,7 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow), InputErr
             _ => {}
         }
     }
-    let with_convolutions = |name: &str| {
-        let group = name.split('.').next();
-        modules.iter().any(|module| module.entry.shape.len() > 2 && module.name.split('.').next() == group)
-    };
-    let by_name = |a: &&Module, b: &&Module| natural(a.name, b.name);
-    let convolutions_first = |a: &&Module, b: &&Module| {
-        with_convolutions(b.name).cmp(&with_convolutions(a.name)).then_with(|| natural(a.name, b.name))
-    };
-    let sorted = |order: &dyn Fn(&&Module, &&Module) -> Ordering| {
-        let mut sorted: Vec<&Module> = modules.iter().collect();
-        sorted.sort_by(order);
-        sorted
-    };
-    let orders = [sorted(&by_name), modules.iter().collect(), sorted(&convolutions_first)];
-    let Some(order) = orders.iter().find(|order| broken_link(order).is_none()) else {
-        let (a, b) = broken_link(&orders[2]).unwrap_or((&modules[0], &modules[0]));
-        let problem = format!(
-            "'{}' {:?} and '{}' {:?} do not follow each other as (out, in, rows, columns) and (out, in)",
-            a.name, a.entry.shape, b.name, b.entry.shape
-        );
-        let remedy = "export the network as TorchScript or ONNX, which say how layers are joined, or save the layers of a chain under names in their order";
-        return Err(InputError::new(path, problem, remedy));
-    };
-    let mut net = Dataflow::default();
-    let mut value = net.push("input", Kind::Input, &[]);
-    let mut before: Option<&Module> = None;
-    let mut flat = false;
-    for module in order {
-        let weight = tensors.get(&module.entry.name)?;
-        if module.is_batch_norm() {
-            if !before.is_some_and(|before| is_directly_behind(before.name, module.name)) {
-                value = super::pointwise(&mut net, value);
-            }
-            let epsilon = if module.is_own_batch_norm() { OWN_EPSILON } else { EPSILON };
-            value = tensors.batch_norm(&mut net, module.name, epsilon, value)?;
-        } else {
-            if before.is_some() {
-                value = super::pointwise(&mut net, value);
-            }
-            value = if module.is_convolution() {
-                net.push(module.name, Kind::Convolution { weight, groups: 1 }, &[value])
-            } else {
-                if !flat {
-                    value = net.push("", Kind::Flatten, &[value]);
-                    flat = true;
-                }
-                let (inputs, outputs) = module.ends();
-                let weight = TensorName { shape: vec![outputs, inputs], ..weight };
-                net.push(module.name, Kind::Dense { weight, layout: Layout::OutIn }, &[value])
-            };
-        }
-        before = Some(module);
-    }
-    net.outputs = vec![value];
-    Ok((name(order), net))
+    Ok(modules)
 }
 
 /// Whether a normalisation reads a layer itself and not its activation, as far as names say: numbers of one sequence that follow each other.
@@ -144,40 +172,26 @@ fn is_directly_behind(layer: &str, norm: &str) -> bool {
     }
 }
 
-/// The first two modules of which the later does not read what the earlier gives.
-fn broken_link<'a>(modules: &[&'a Module<'a>]) -> Option<(&'a Module<'a>, &'a Module<'a>)> {
-    let mut given: Option<&Module> = None;
-    for &module in modules {
-        let follows = match given {
-            None => !module.is_batch_norm(),
-            Some(before) => {
-                let outputs = before.ends().1;
-                match (before.is_convolution(), module.is_batch_norm(), module.is_convolution()) {
-                    (_, true, _) => module.entry.shape[0] == outputs,
-                    (true, _, true) => module.entry.shape[1] == outputs,
-                    (false, _, true) => false,
-                    (true, _, false) => module.ends().0.is_multiple_of(outputs),
-                    (false, _, false) => module.ends().0 == outputs,
-                }
-            }
-        };
-        if !follows {
-            return Some((given.unwrap_or(module), module));
+/// The first two layers of which the later does not read what the earlier gives.
+fn broken_link(layers: &[&Module]) -> Option<(usize, usize)> {
+    let follow = |before: &Module, layer: &Module| {
+        let outputs = before.ends().1;
+        match (before.is_convolution(), layer.is_convolution()) {
+            (true, true) => layer.entry.shape[1] == outputs,
+            (false, true) => false,
+            (true, false) => layer.ends().0.is_multiple_of(outputs),
+            (false, false) => layer.ends().0 == outputs,
         }
-        if !module.is_batch_norm() {
-            given = Some(module);
-        }
-    }
-    None
+    };
+    layers.windows(2).position(|pair| !follow(pair[0], pair[1])).map(|at| (at, at + 1))
 }
 
-fn name(order: &[&Module]) -> String {
-    let of = |kind: &dyn Fn(&&&Module) -> bool| -> Vec<usize> {
-        order.iter().filter(kind).map(|module| module.entry.shape[0]).collect()
-    };
-    let inputs = order.first().map(|layer| layer.entry.shape[1]);
-    let layers = inputs.into_iter().chain(of(&|module| !module.is_batch_norm())).collect();
-    chain_name(&of(&|module| module.is_convolution()), layers, order.iter().any(|module| module.is_batch_norm()))
+fn name(layers: &[&Module], normalised: bool) -> String {
+    let outputs = |layer: &&Module| layer.entry.shape[0];
+    let convolutions: Vec<usize> =
+        layers.iter().copied().filter(|layer| layer.is_convolution()).map(|layer| outputs(&layer)).collect();
+    let inputs = layers.first().map(|layer| layer.entry.shape[1]);
+    chain_name(&convolutions, inputs.into_iter().chain(layers.iter().map(outputs)).collect(), normalised)
 }
 
 /// `vgg16`, `cnn 1-32-64-10` or `mlp 784-256-10`, of output channels of convolutions and of all layers, those of the input first.

@@ -5,6 +5,7 @@
 
 mod chain;
 mod inception;
+mod norms;
 mod resnet;
 mod squeezenet;
 
@@ -48,14 +49,23 @@ impl fmt::Display for Arch {
     }
 }
 
-/// What the tensors of `file` do together, and what they are called together: with [`Arch::Auto`] what the file itself says, if it
-/// does ([`TensorFile::dataflow`]).
+/// What the tensors of a file do together.
+pub struct Architecture {
+    /// What they are called together, as `resnet18` or `cnn 1-32-64-10`.
+    pub name: String,
+    /// What they do.
+    pub dataflow: Dataflow,
+    /// How they were joined, where that is taken from names and shapes alone; networks of this program and known architectures are not.
+    pub assumed: Option<String>,
+}
+
+/// With [`Arch::Auto`] what the file itself says, if it does ([`TensorFile::dataflow`]).
 ///
 /// # Errors
 ///
 /// If they are not what `architecture` says, or, with [`Arch::Auto`], none of those that are known; some are left over; or they do
 /// not fit each other.
-pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Dataflow), InputError> {
+pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<Architecture, InputError> {
     if file.is_quantised() {
         let problem = "has quantised weights, whole numbers with a scale";
         return Err(InputError::new(
@@ -69,9 +79,15 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Da
     {
         let mut net = net.live();
         dense_as_convolutions(&mut net);
-        return Ok((name_of(&net), net));
+        return Ok(Architecture { name: name_of(&net), dataflow: net, assumed: None });
     }
     let tensors = Tensors::new(file);
+    let mut assumed = None;
+    let mut chain = || {
+        let (name, dataflow, order) = chain::dataflow(&tensors)?;
+        assumed = Some(order);
+        Ok((name, dataflow))
+    };
     let found = match architecture {
         Arch::ResNet(_) => resnet::dataflow(&tensors)?,
         Arch::InceptionV3 => inception::dataflow(&tensors)?,
@@ -79,7 +95,7 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Da
         Arch::Auto if tensors.has("layer1.0.conv1.weight") => resnet::dataflow(&tensors)?,
         Arch::Auto if tensors.has("Mixed_5b.branch1x1.conv.weight") => inception::dataflow(&tensors)?,
         Arch::Auto if tensors.has("features.3.squeeze.weight") => squeezenet::dataflow(&tensors)?,
-        Arch::Auto | Arch::Mlp | Arch::Chain | Arch::Vgg(_) => chain::dataflow(&tensors)?,
+        Arch::Auto | Arch::Mlp | Arch::Chain | Arch::Vgg(_) => chain()?,
     };
     let named = architecture.to_string();
     let is_named = match architecture {
@@ -92,7 +108,15 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<(String, Da
         return Err(InputError::new(file.path().display(), problem, "name what it is (--arch), or leave --arch out"));
     }
     tensors.all_used(&found.0)?;
-    Ok(found)
+    let (name, dataflow) = found;
+    // Networks of this program are chains, and VGG is one.
+    let is_own = file.entries().iter().all(|entry| entry.name.starts_with("layers."));
+    let assumed = assumed.filter(|_| name.starts_with("cnn ") && !is_own).map(|order| {
+        let says = matches!(file.dataflow(), Ok(Some(_)));
+        let file = if says { "--arch leaves aside what the file says of" } else { "the file does not say" };
+        format!("{file} how its layers are joined: they were taken for a chain, {order}")
+    });
+    Ok(Architecture { name, dataflow, assumed })
 }
 
 /// timm's VGG has its first two dense layers as convolutions of the whole image, `pre_logits`: they are taken for what they are, so that

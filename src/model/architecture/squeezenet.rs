@@ -3,7 +3,7 @@
 use super::{Tensors, pointwise};
 use crate::InputError;
 use crate::dataflow::{Dataflow, Kind};
-use crate::model::dense_chain::natural;
+use crate::model::name_order::natural;
 
 /// A convolution, fire modules (one convolution that narrows, two side by side that widen), and a convolution of as many channels as there
 /// are classes.

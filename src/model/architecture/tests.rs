@@ -16,8 +16,8 @@ fn read(tensors: &[Tensor], arch: Arch) -> Result<(String, Dataflow, TensorFile)
     let tensors: Vec<(&str, &[usize])> =
         tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
     let file = file(&tensors);
-    let (name, net) = architecture(&file, arch)?;
-    Ok((name, net, file))
+    let found = architecture(&file, arch)?;
+    Ok((found.name, found.dataflow, file))
 }
 
 fn graph(tensors: &[Tensor], convention: Convention) -> (String, NeuronGraph) {
@@ -229,6 +229,8 @@ fn tensors_of_something_else_are_an_error() {
     assert!(error.contains("no tensor 'layer1.0.bn2.running_var'"), "{error}");
     let chain = [conv("b", 4, 3), conv("a", 5, 4), ("x.running_var".into(), vec![9])];
     let error = read(&chain, Arch::Auto).err().unwrap().to_string();
+    assert!(error.contains("normalise 9 channels, and 'a' before it gives 5"), "{error}");
+    let error = read(&[conv("a", 4, 3), conv("b", 5, 6)], Arch::Auto).err().unwrap().to_string();
     assert!(error.contains("do not follow each other"), "{error}");
     let error = read(&[conv("a", 4, 3), ("z".into(), vec![2, 4, 3])], Arch::Auto).err().unwrap().to_string();
     assert!(error.contains("has 3 axes"), "{error}");
@@ -248,4 +250,57 @@ fn chains_are_ordered_by_name_or_as_in_the_file() {
     assert_eq!(names(&as_in_file).1, "z y x");
     let convolutions_first = [dense("classifier.0.weight", 2, 3), conv("features.0", 4, 1), conv("features.3", 3, 4)];
     assert_eq!(names(&convolutions_first).1, "features.0 features.3 classifier.0");
+}
+
+/// The convolution that the edges into each channel were multiplied behind: norms have variances of their own.
+#[test]
+fn batch_normalisations_follow_the_layers_of_their_sequence_numbers_or_parents() {
+    let followed = |names: &[&str]| -> Result<String, String> {
+        let is_norm = |name: &str| name.contains('b');
+        let mut tensors: Vec<Tensor> = Vec::new();
+        for name in names {
+            match is_norm(name) {
+                true => tensors.extend(norm(name, 4)),
+                false => tensors.push(conv(name, 4, 4)),
+            }
+        }
+        let (_, net, _) = read(&tensors, Arch::Auto).map_err(|error| error.to_string())?;
+        let mut shown = Vec::new();
+        for operation in &net.operations {
+            match operation.kind {
+                Kind::Convolution { .. } => shown.push(operation.name.clone()),
+                Kind::BatchNorm { .. } => shown.last_mut().unwrap().push_str(&format!("+{}", operation.name)),
+                _ => {}
+            }
+        }
+        Ok(shown.join(" "))
+    };
+    for (names, wanted) in [
+        (&["conv1", "conv2", "conv3", "b1", "b2"][..], "conv1+b1 conv2+b2 conv3"),
+        (&["b1", "b2", "b3", "c1", "c2", "c3"], "c1+b1 c2+b2 c3+b3"),
+        (&["conv1", "conv2", "conv3", "nb1"], "conv1+nb1 conv2 conv3"),
+        (&["abs.0", "abs.1", "convs.0", "convs.1"], "convs.0+abs.0 convs.1+abs.1"),
+        (&["head.b", "head.c", "stem.b", "stem.c"], "head.c+head.b stem.c+stem.b"),
+        (&["enc1.bn1", "enc1.c1", "enc2.bn1", "enc2.c1"], "enc1.c1+enc1.bn1 enc2.c1+enc2.bn1"),
+        (&["a_c", "c_b", "d_c", "e_b", "f_c"], "a_c+c_b d_c+e_b f_c"),
+    ] {
+        assert_eq!(followed(names).as_deref(), Ok(wanted), "{names:?}");
+    }
+    for (names, wanted) in [
+        (
+            &["a_b", "b_b", "c", "d"][..],
+            "'a_b.*': are of a batch normalisation, and nothing says which layer it follows",
+        ),
+        (&["c1", "b1", "d", "nb1"], "follows 'c1' by name, and so does"),
+    ] {
+        let error = followed(names).unwrap_err();
+        assert!(error.contains(wanted), "{names:?}: {error}");
+    }
+    // One sequence of numbers, of which the shapes are one: features.1 is no neighbour of classifier.1.
+    let mut tensors =
+        vec![conv("features.0", 4, 3), conv("features.2", 4, 4), ("classifier.1.weight".into(), vec![4, 4])];
+    tensors.extend(norm("features.1", 4));
+    let (_, net, _) = read(&tensors, Arch::Auto).unwrap();
+    let at = net.operations.iter().position(|operation| operation.name == "features.1").unwrap();
+    assert_eq!(net.operations[net.operations[at].inputs[0]].name, "features.0");
 }

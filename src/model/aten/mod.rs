@@ -142,7 +142,7 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
         }
         "type_as" | "to" | "_to_copy" | "clone" | "contiguous" | "detach" | "alias" | "lift_fresh_copy" | "float" => {
             if data(first).is_some() {
-                draft.pointwise(site, first, false)
+                draft.identity(site, first)
             } else {
                 first.clone()
             }
@@ -159,6 +159,7 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
                 _ => draft.pointwise(site, first, true),
             }
         }
+        _ if base.ends_with("dropout") && data(first).is_some() => draft.identity(site, first),
         _ if data(first).is_some() && is_pointwise(base) => draft.pointwise(site, first, false),
         _ => return unsupported(draft),
     };
@@ -212,6 +213,8 @@ fn arithmetic(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Op
         }
         ("mul" | "multiply", ..) | (_, Some(_), Some(_)) => draft.product(call.site, left, right),
         ("div" | "divide" | "true_divide", ..) => draft.quotient(call.site, left, right),
+        ("maximum" | "minimum" | "pow", Some(_), None) => draft.compared(call.site, left, right),
+        ("maximum" | "minimum" | "pow", ..) => draft.compared(call.site, right, left),
         (_, Some(_), None) => draft.shifted(call.site, left, right),
         _ => draft.shifted(call.site, right, left),
     }

@@ -32,8 +32,25 @@ impl Draft<'_> {
         }
     }
 
-    /// A value plus, minus or compared with a constant.
+    /// A value plus or minus a constant.
     pub fn shifted(&mut self, site: Site, input: &Operand, constant: &Operand) -> Operand {
+        let (axes, rank) = (self.extents(constant), self.extents(input).map_or(4, |axes| axes.len()));
+        // Where the constant's axes are the value's last ones, that of channels has number 1 of these.
+        let is_of_channels = |(place, extent): (usize, &Option<usize>)| {
+            *extent == Some(1) || axes.as_ref().is_some_and(|axes| place + rank == axes.len() + rank.min(2) - 1)
+        };
+        let of_channels = rank > 1 && axes.as_ref().is_some_and(|axes| axes.iter().enumerate().all(is_of_channels));
+        match self.compared(site, input, constant) {
+            Operand::Data(value) if of_channels && !self.is_unsupported(value) => {
+                self.flow.operations[value].kind = Kind::Identity;
+                Operand::Data(value)
+            }
+            other => other,
+        }
+    }
+
+    /// A value compared with a constant, or its power.
+    pub fn compared(&mut self, site: Site, input: &Operand, constant: &Operand) -> Operand {
         let ranks = (self.extents(input).map(|axes| axes.len()), self.extents(constant).map(|axes| axes.len()));
         match ranks {
             (Some(rank), Some(other)) if other > rank => {
@@ -60,7 +77,7 @@ impl Draft<'_> {
     }
 
     /// A product: of a value and a constant, or of two values that both come from one by pointwise operations and factors that all channels
-    /// have in common: an activation, such factors in it included.
+    /// have in common: an activation, such factors in it included, and one directly behind it that it needs ([`Form::gated`]).
     pub fn product(&mut self, site: Site, left: &Operand, right: &Operand) -> Operand {
         match (left, right) {
             (&Operand::Data(one), &Operand::Data(other)) => {
@@ -68,12 +85,12 @@ impl Draft<'_> {
                     return self.unsupported(site, "of two values", &[left.clone(), right.clone()]);
                 };
                 let widest = if self.rank(other) > self.rank(one) { other } else { one };
-                let double_gelu = self.forms[one].erf || self.forms[other].erf;
                 let Form { scaled, .. } = self.forms[origin];
-                let form = Form { scaled, erf: false, ..self.forms[widest].clone() };
+                let gated = self.forms[one].gate || self.forms[other].gate;
+                let form = Form { scaled, gate: false, ..self.forms[widest].clone() };
                 let product = self.push(site.name, Kind::Pointwise, &[origin], form);
                 if let Operand::Data(value) = product {
-                    self.forms[value].double_gelu = double_gelu;
+                    self.forms[value].gated = gated;
                 }
                 product
             }
@@ -112,7 +129,7 @@ impl Draft<'_> {
         let Operand::Data(value) = *input else { return Operand::Computed(None) };
         match number {
             Some(0.0) => Operand::Computed(self.extents(input)),
-            Some(number) if number != 1.0 && !self.forms[value].double_gelu => {
+            Some(number) if number != 1.0 && !self.forms[value].gated => {
                 let form = self.forms[value].clone();
                 self.follow(site, Kind::Scale { factor: Factor::Number(number) }, value, form)
             }
@@ -151,13 +168,12 @@ impl Draft<'_> {
             (_, Some(rank)) if self.spreads(&input, rank, factor) => {
                 self.unsupported(site, "of one channel and a constant for several", &[input])
             }
-            ([], _) if form.double_gelu => self.pointwise(site, &input, false),
-            ([], _) if self.entry(constant).dtype.is_float() => self.follow(site, kind(self), value, form),
+            ([], _) if form.gated => self.pointwise(site, &input, false),
+            ([], _) if self.entry(constant).dtype.is_number() => self.follow(site, kind(self), value, form),
             ([_], Some(_)) if per_channel && self.entry(constant).dtype.is_float() => {
                 self.follow(site, kind(self), value, form)
             }
             _ if form.image => self.pointwise(site, &input, false),
-            ([], _) => self.unsupported(site, "by a whole number in the file", &[input]),
             _ => self.unsupported(site, "by a factor for each pixel", &[input]),
         }
     }

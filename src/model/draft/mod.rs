@@ -58,10 +58,10 @@ struct Form {
     picked: bool,
     /// No layer lies between the network's input and it.
     image: bool,
-    /// An error function was taken since its root.
-    erf: bool,
-    /// What is left of a GELU but its factor of a half.
-    double_gelu: bool,
+    /// An error function or a clamp was taken since its root: activations that are made of these have a factor of their own at the end.
+    gate: bool,
+    /// A product of a value and such a gate on it, without that factor.
+    gated: bool,
     /// A factor lies between its root and it.
     scaled: bool,
 }
@@ -171,22 +171,29 @@ impl<'a> Draft<'a> {
     }
 
     fn push(&mut self, name: &str, kind: Kind, inputs: &[Value], mut form: Form) -> Operand {
-        let keeps =
-            matches!(kind, Kind::Pointwise | Kind::Scale { .. } | Kind::Slice { .. } | Kind::Pad { .. } | Kind::Concat);
+        let keeps = matches!(
+            kind,
+            Kind::Pointwise
+                | Kind::Identity
+                | Kind::Scale { .. }
+                | Kind::Slice { .. }
+                | Kind::Pad { .. }
+                | Kind::Concat
+        );
         form.image = kind == Kind::Input || keeps && inputs.iter().all(|&input| self.forms[input].image);
         let common = |factor: &Factor| match factor {
             Factor::Number(_) => true,
             Factor::Times(tensor) | Factor::Over(tensor) => tensor.shape.iter().all(|&extent| extent == 1),
         };
-        form.double_gelu = false;
+        form.gated = false;
         let root = match (&kind, inputs) {
-            (Kind::Pointwise, [input]) => Some(self.roots[*input]),
+            (Kind::Pointwise | Kind::Identity, [input]) => Some(self.roots[*input]),
             (Kind::Scale { factor }, [input]) if common(factor) => {
                 form.scaled = true;
                 Some(self.roots[*input])
             }
             _ => {
-                (form.scaled, form.erf) = (false, false);
+                (form.scaled, form.gate) = (false, false);
                 None
             }
         };
@@ -314,11 +321,18 @@ impl<'a> Draft<'a> {
         self.follow(site, kind, value, form)
     }
 
+    /// Gives what it is given, up to a constant: dropout, copies, conversions, shifts.
+    pub fn identity(&mut self, site: Site, input: &Operand) -> Operand {
+        let Operand::Data(value) = *input else { return input.clone() };
+        let form = self.forms[value].clone();
+        self.follow(site, Kind::Identity, value, form)
+    }
+
     /// Leaves every channel its own, and the axes what they are; `pooled` pixels are another number of them.
     pub fn pointwise(&mut self, site: Site, input: &Operand, pooled: bool) -> Operand {
         let Operand::Data(value) = *input else { return Operand::Computed(None) };
         let mut form = self.forms[value].clone();
-        form.erf |= matches!(site.operation, "Erf" | "erf" | "aten::erf");
+        form.gate |= is_gate(site.operation);
         if let (true, Some(extents)) = (pooled, &mut form.extents) {
             extents.iter_mut().skip(2).for_each(|extent| *extent = None);
         }
@@ -361,6 +375,11 @@ impl<'a> Draft<'a> {
     fn extent(&self, value: Value, axis: usize) -> Option<usize> {
         *self.forms[value].extents.as_ref()?.get(axis)?
     }
+}
+
+fn is_gate(operation: &str) -> bool {
+    let name = operation.trim_start_matches("aten::").trim_end_matches('_');
+    matches!(name, "Erf" | "erf" | "Clip" | "clamp" | "clip" | "relu6" | "hardtanh" | "Min" | "minimum" | "clamp_max")
 }
 
 /// The value behind an operand that depends on the input.

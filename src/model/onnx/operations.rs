@@ -153,11 +153,15 @@ impl Importer<'_> {
             ("Sub", Some(second)) if data(first).is_some() && data(&second).is_some() => {
                 draft.sum(site, first, &second)
             }
-            ("Sub" | "Max" | "Min" | "Pow", Some(second)) if present.len() == 2 => match (data(first), data(&second)) {
-                (Some(_), Some(_)) => draft.product(site, first, &second),
-                (Some(_), None) => draft.shifted(site, first, &second),
-                _ => draft.shifted(site, &second, first),
-            },
+            (operator @ ("Sub" | "Max" | "Min" | "Pow"), Some(second)) if present.len() == 2 => {
+                match (data(first), data(&second)) {
+                    (Some(_), Some(_)) => draft.product(site, first, &second),
+                    (Some(_), None) if operator == "Sub" => draft.shifted(site, first, &second),
+                    (Some(_), None) => draft.compared(site, first, &second),
+                    (_, _) if operator == "Sub" => draft.shifted(site, &second, first),
+                    _ => draft.compared(site, &second, first),
+                }
+            }
             ("Concat", _) => draft.concat(site, &present, node.int("axis").unwrap_or(1)),
             ("Flatten", None) => match node.int("axis").unwrap_or(1) {
                 axis if draft.extents(first).is_some_and(|axes| axis.checked_add(axes.len() as i64) == Some(1)) => {
@@ -203,7 +207,7 @@ impl Importer<'_> {
 
     /// The same values; of a constant, the same tensor.
     fn same(&mut self, site: Site, first: &Operand) -> Operand {
-        if data(first).is_some() { self.draft.pointwise(site, first, false) } else { first.clone() }
+        self.draft.identity(site, first)
     }
 
     fn shape(&self, node: &Node, of: Option<&Operand>) -> Operand {

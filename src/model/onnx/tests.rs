@@ -107,6 +107,13 @@ fn operators_do_to_channels_what_they_should() {
             vec![floats("c", &[])],
             &["Scale c [1]", "Scale c [2]", "[3]"],
         ),
+        // A hard swish; a factor of its own behind an activation.
+        (
+            &["Add x c -> a", "Clip a z s -> b", "Mul x b -> d", "Div d s -> out"],
+            vec![floats("c", &[]), floats("z", &[]), floats("s", &[])],
+            &["[1]"],
+        ),
+        (&["Relu x -> a", "Mul a n -> out"], vec![scalar("n", 2)], &["Scale n [1]", "[2]"]),
         // Constants: for each channel, for all, and biases.
         (&["Mul g x -> out"], vec![floats("g", &[4, 1, 1])], &["Scale g [1]", "[2]"]),
         (&["Mul x g -> out"], vec![floats("g", &[1, 1, 1, 1])], &["Scale g [1]", "[2]"]),
