@@ -98,6 +98,7 @@ mod tests {
                     prune: 0.0,
                     convention: Convention::default(),
                     norm: Norm::default(),
+                    batch_norm: true,
                 };
                 let lines = explain(&graph, params, 2);
                 if solver == Solver::Auto {

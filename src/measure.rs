@@ -39,6 +39,8 @@ pub struct MeasureParams {
     pub convention: Convention,
     /// What the edges weigh; noted too.
     pub norm: Norm,
+    /// Whether batch normalisation counts; noted too.
+    pub batch_norm: bool,
 }
 
 /// Where a graph came from.
@@ -177,8 +179,15 @@ pub struct SettingsInfo {
     /// What their edges weigh.
     #[serde(default)]
     pub norm: Norm,
+    /// Whether batch normalisation counts in them.
+    #[serde(default = "yes")]
+    pub batch_norm: bool,
     /// Where shuffles were clustered.
     pub device: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Wall-clock time in seconds.
@@ -255,7 +264,9 @@ impl Measurement {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MeasureError {
     /// Every weight is zero.
-    #[error("the graph has no edges: every weight is zero; measure a trained network, or prune less")]
+    #[error(
+        "the graph has no edges: every weight between its layers is zero, or no path joins two of them; measure a trained network, prune less, or choose another --convention"
+    )]
     NoEdges,
     /// Clustering failed.
     #[error(transparent)]
@@ -426,6 +437,7 @@ impl Subject {
                 kmeans: engine_name(params.cluster.engine).into(),
                 convention: params.convention,
                 norm: params.norm,
+                batch_norm: params.batch_norm,
                 device: match params.engine {
                     null::Engine::Device(Device::Cuda(index)) => format!("cuda:{index}"),
                     null::Engine::Threads | null::Engine::Device(_) => "cpu".into(),

@@ -4,7 +4,7 @@ use super::Global;
 use super::measure::MeasureOptions;
 use crate::InputError;
 use crate::graph::file::{read_graph, read_layers};
-use crate::graph::{NeuronGraph, NodeSet, Norm};
+use crate::graph::{GraphParams, NeuronGraph, NodeSet};
 use crate::measure::ModelInfo;
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -56,6 +56,6 @@ impl Cluster {
             weights: None,
             assumed: None,
         };
-        self.options.measure(graph, model, layered.then_some(Norm::L1), start.elapsed().as_secs_f64(), global)
+        self.options.measure(graph, model, layered.then(GraphParams::default), start.elapsed().as_secs_f64(), global)
     }
 }

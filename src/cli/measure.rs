@@ -7,7 +7,7 @@ use crate::diagnosis::choice::BEYOND;
 use crate::diagnosis::ladder::LEAST_SHUFFLES;
 use crate::diagnosis::{self, Diagnosis, DiagnosisParams};
 use crate::explain::explain;
-use crate::graph::{NeuronGraph, Norm};
+use crate::graph::{GraphParams, NeuronGraph};
 use crate::measure::{self, MeasureParams, Measurement, ModelInfo, Shuffling, read_network};
 use crate::report::page;
 use crate::spectral::clustering::ClusterParams;
@@ -159,7 +159,7 @@ impl Measure {
         self.options.check()?;
         let params = self.network.params(self.options.convention, self.options.prune);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
-        self.options.measure(graph, model, Some(params.norm), start.elapsed().as_secs_f64(), global)
+        self.options.measure(graph, model, Some(params), start.elapsed().as_secs_f64(), global)
     }
 }
 
@@ -190,12 +190,12 @@ impl MeasureOptions {
         Ok(())
     }
 
-    /// Measures `graph` and shows the result. `layers`: whether the graph has layers to shuffle, and the norm of their edges.
+    /// Measures `graph` and shows the result. `layers`: whether the graph has layers to shuffle, and how it was drawn.
     pub(super) fn measure(
         &self,
         graph: NeuronGraph,
         model: ModelInfo,
-        layers: Option<Norm>,
+        layers: Option<GraphParams>,
         load: f64,
         global: &Global,
     ) -> anyhow::Result<ExitCode> {
@@ -228,7 +228,8 @@ impl MeasureOptions {
             },
             prune: self.prune,
             convention: self.convention.into(),
-            norm: layers.unwrap_or_default(),
+            norm: layers.unwrap_or_default().norm,
+            batch_norm: layers.unwrap_or_default().batch_norm,
         };
         if self.explain && (1..graph.nodes()).contains(&self.clusters) {
             let (connected, _) = graph.clone().without_isolated();
@@ -318,6 +319,7 @@ fn earlier(path: &Path, model: &ModelInfo, params: MeasureParams) -> Result<Vec<
         ("--kmeans", its.kmeans != measure::engine_name(params.cluster.engine)),
         ("--convention", its.convention != params.convention),
         ("--norm", its.norm != params.norm),
+        ("--batch-norm", its.batch_norm != params.batch_norm),
         ("--layers", earlier.model.as_ref().is_some_and(|m| m.graph_layers != model.graph_layers)),
     ];
     match differs.into_iter().find(|(_, differs)| *differs) {

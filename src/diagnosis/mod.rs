@@ -145,6 +145,7 @@ mod tests {
             prune: 0.0,
             convention: Convention::default(),
             norm: Norm::default(),
+            batch_norm: true,
         };
         let measurement = measure(graph.clone(), measure_params, Shuffling::default(), |_| {}).unwrap();
         let params = DiagnosisParams { cluster, shuffles: 40, dense_layers: true, most_clusters: 8 };

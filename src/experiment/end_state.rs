@@ -46,7 +46,7 @@ pub struct EndState {
 
 /// What is to be measured of a network, and where its shuffles are kept.
 fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
-    let Settings { convention, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
+    let Settings { convention, fold_batch_norm, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
     let network = directory.network(state);
     let (graph, model) = network_graph(&network, run.settings())?;
     let params = MeasureParams {
@@ -64,6 +64,7 @@ fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject,
         prune: 0.0,
         convention: *convention,
         norm: Norm::L1,
+        batch_norm: *fold_batch_norm,
     };
     let subject =
         Subject::new(graph, params).map_err(|error| RunError::Measure(network.display().to_string(), error))?;

@@ -121,6 +121,26 @@ pub fn channel_graph(network: Weighted, params: GraphParams) -> Result<NeuronGra
     }
 }
 
+/// Without what is behind flattened images, if there are convolutions before and nothing there that no graph is drawn through: how dense
+/// layers are joined does not matter then.
+fn without_units(mut dataflow: Dataflow) -> Dataflow {
+    let operations = &dataflow.operations;
+    let mut behind = vec![false; operations.len()];
+    for (value, operation) in operations.iter().enumerate() {
+        behind[value] = operation.kind == Kind::Flatten || operation.inputs.iter().any(|&input| behind[input]);
+    }
+    let matters = |kind: &Kind| matches!(kind, Kind::Convolution { .. } | Kind::Unsupported { .. });
+    let any_convolution = operations.iter().any(|operation| matches!(operation.kind, Kind::Convolution { .. }));
+    if !any_convolution || operations.iter().zip(&behind).any(|(operation, &behind)| behind && matters(&operation.kind))
+    {
+        return dataflow;
+    }
+    let images = operations.iter().zip(&behind).filter(|(_, behind)| **behind);
+    let images = images.flat_map(|(operation, _)| operation.inputs.iter().copied()).filter(|&input| !behind[input]);
+    dataflow.outputs = dataflow.outputs.iter().copied().filter(|&output| !behind[output]).chain(images).collect();
+    dataflow.live()
+}
+
 /// A network that was looked through.
 struct Network<'a> {
     dataflow: Dataflow,
@@ -142,7 +162,10 @@ struct NodeSets {
 impl<'a> Network<'a> {
     fn new(network: Weighted<'a>, mut params: GraphParams) -> Result<Self, InputError> {
         let Weighted { dataflow, path, read } = network;
-        let dataflow = dataflow.live();
+        let mut dataflow = dataflow.live();
+        if params.layers == GraphLayers::Convolutions && params.convention != Convention::Authors {
+            dataflow = without_units(dataflow);
+        }
         let channels = dataflow.channels(path)?;
         let count = |layer: fn(&Kind) -> bool| dataflow.operations.iter().filter(|o| layer(&o.kind)).count();
         let convolutions = count(|kind| matches!(kind, Kind::Convolution { .. }));
@@ -160,9 +183,10 @@ impl<'a> Network<'a> {
                 "has 1 convolution, and a graph of convolutions has two or more",
                 "measure all its layers (--layers all)",
             ),
-            (1.., GraphLayers::All) if params.convention == Convention::Authors => {
-                few("has dense layers, which the authors' convention has no nodes for", "leave --layers all out")
-            }
+            (1.., GraphLayers::All) if params.convention == Convention::Authors => few(
+                "was to have all its layers for nodes, and the authors' convention has those that convolutions read alone",
+                "leave --layers all out",
+            ),
             _ => Ok(Self { dataflow, path, read, params, channels }),
         }
     }

@@ -67,6 +67,14 @@ impl NodeSets {
     fn named(&self, network: &Network) -> Vec<NodeSet> {
         let operations = network.dataflow.operations.iter().zip(&self.of);
         let layers = operations.filter_map(|(operation, set)| set.map(|set| (operation, set)));
-        layers.map(|(operation, set)| NodeSet { name: operation.name.clone(), size: self.sizes[set] }).collect()
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut named = Vec::new();
+        for (operation, set) in layers {
+            // A layer that is run twice is two.
+            let times = seen.entry(&operation.name).and_modify(|times| *times += 1).or_insert(1);
+            let name = if *times == 1 { operation.name.clone() } else { format!("{} ({times})", operation.name) };
+            named.push(NodeSet { name, size: self.sizes[set] });
+        }
+        named
     }
 }

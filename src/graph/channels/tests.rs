@@ -427,6 +427,28 @@ fn channels_that_are_added_are_one_node_of_the_stream() {
     assert_eq!(graph.adjacency().to_dense(), expected);
 }
 
+/// Two images of other sizes, flattened and joined: what a unit of the whole is to a dense layer does not matter to convolutions.
+#[test]
+fn dense_layers_behind_matter_where_they_are_nodes_alone() {
+    let mut net = Net::new();
+    let one = net.conv("one", 0, &[3, 2, 3, 3], 1);
+    let two = net.conv("two", one, &[2, 3, 3, 3], 1);
+    let again = net.op(
+        Kind::Convolution { weight: TensorName { name: "two".into(), shape: vec![2, 3, 3, 3] }, groups: 1 },
+        &[one],
+    );
+    net.flow.operations[again].name = "two".into();
+    let (left, right) = (net.op(Kind::Flatten, &[two]), net.op(Kind::Flatten, &[again]));
+    let units = net.op(Kind::Concat, &[left, right]);
+    let dense = net.dense("dense", units, 5, 11);
+    net.flow.outputs = vec![dense];
+    let graph = net.graph(GraphParams::default()).unwrap();
+    let names: Vec<&str> = graph.node_sets.iter().map(|set| set.name.as_str()).collect();
+    assert_eq!(names, ["one", "two", "two (2)"]);
+    let error = net.graph(GraphParams { layers: GraphLayers::All, ..GraphParams::default() }).unwrap_err().to_string();
+    assert!(error.contains("dense: reads 11 inputs and is given 4 channels"), "{error}");
+}
+
 #[test]
 fn what_has_no_hidden_channels_is_said() {
     let mut net = Net::new();

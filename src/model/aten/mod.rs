@@ -78,7 +78,9 @@ pub(super) fn apply(draft: &mut Draft, call: &Call) -> Result<Vec<Operand>, Faul
             batch_norm(draft, call, first, base.ends_with("with_update"), 6)
         }
         "add" | "sub" | "subtract" | "rsub" | "mul" | "multiply" | "div" | "divide" | "true_divide" | "maximum"
-        | "minimum" | "pow" => arithmetic(draft, call, base, first),
+        | "minimum" | "pow" | "gt" | "ge" | "lt" | "le" | "eq" | "ne" => arithmetic(draft, call, base, first),
+        "max" | "min" if operands.len() == 2 => arithmetic(draft, call, base, first),
+        "where" => draft.activation(site, &operands),
         "cat" | "concat" | "concatenate" => match call.int(1, "dim", 0) {
             Some(axis) => draft.concat(site, &operands, axis),
             None => return unsupported(draft),
@@ -213,10 +215,10 @@ fn arithmetic(draft: &mut Draft, call: &Call, base: &str, first: &Operand) -> Op
         }
         ("mul" | "multiply", ..) | (_, Some(_), Some(_)) => draft.product(call.site, left, right),
         ("div" | "divide" | "true_divide", ..) => draft.quotient(call.site, left, right),
-        ("maximum" | "minimum" | "pow", Some(_), None) => draft.compared(call.site, left, right),
-        ("maximum" | "minimum" | "pow", ..) => draft.compared(call.site, right, left),
-        (_, Some(_), None) => draft.shifted(call.site, left, right),
-        _ => draft.shifted(call.site, right, left),
+        ("add" | "sub" | "subtract" | "rsub", Some(_), None) => draft.shifted(call.site, left, right),
+        ("add" | "sub" | "subtract" | "rsub", ..) => draft.shifted(call.site, right, left),
+        (_, Some(_), None) => draft.compared(call.site, left, right),
+        _ => draft.compared(call.site, right, left),
     }
 }
 

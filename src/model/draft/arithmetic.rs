@@ -100,6 +100,20 @@ impl Draft<'_> {
         }
     }
 
+    /// A function of one value, put together out of what comes from it as in [`Draft::product`], and of constants.
+    pub fn activation(&mut self, site: Site, parts: &[Operand]) -> Operand {
+        let mut of_input = parts.iter().filter(|part| matches!(part, Operand::Data(_)));
+        let Some(first) = of_input.next() else { return Operand::Computed(None) };
+        let whole = of_input.fold(first.clone(), |whole, part| self.product(site, &whole, part));
+        match &whole {
+            Operand::Data(value) if self.is_unsupported(*value) => whole,
+            _ => parts
+                .iter()
+                .filter(|part| !matches!(part, Operand::Data(_)))
+                .fold(whole, |whole, part| self.compared(site, &whole, part)),
+        }
+    }
+
     /// The last value that both come from by such operations; activations have few.
     fn common_origin(&self, one: Value, other: Value) -> Option<Value> {
         const MOST: usize = 64;

@@ -91,7 +91,13 @@ impl Draft<'_> {
             (Some(extents), Some(axes)) => axes.iter().map(|&axis| normal(axis, extents.len())).collect(),
             _ => None,
         };
+        // Of unknown axes those are images, as in [`Draft::pad`].
+        let of_pixels = |axes: &[i64]| !axes.is_empty() && axes.iter().all(|axis| matches!(axis, 2 | 3 | -1 | -2));
         match (extents, gone) {
+            (None, _) if keep && !self.forms[value].picked && axes.is_some_and(of_pixels) => {
+                self.pointwise(site, input, true)
+            }
+            (None, _) => self.unsupported(site, "of an image of unknown axes", std::slice::from_ref(input)),
             (Some(mut extents), Some(gone)) if !gone.is_empty() && gone.iter().all(|&axis| axis >= 2) => {
                 if keep {
                     gone.iter().for_each(|&axis| extents[axis] = Some(1));

@@ -162,6 +162,9 @@ impl Importer<'_> {
                     _ => draft.compared(site, &second, first),
                 }
             }
+            ("Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Equal" | "Where", Some(_)) => {
+                draft.activation(site, &present)
+            }
             ("Concat", _) => draft.concat(site, &present, node.int("axis").unwrap_or(1)),
             ("Flatten", None) => match node.int("axis").unwrap_or(1) {
                 axis if draft.extents(first).is_some_and(|axes| axis.checked_add(axes.len() as i64) == Some(1)) => {

@@ -164,6 +164,12 @@ fn operators_on_channels() {
             vec![unsupported("aten::mean over other axes than those of pixels")],
         ),
         ("y = torch.conv2d(x, self.w, None)\nreturn torch.mul(y, torch.sigmoid(y))", vec![Kind::Pointwise]),
+        ("y = torch.conv2d(x, self.w, None)\nreturn torch.dropout(y, 0.5, False)", vec![Kind::Identity]),
+        (
+            "y = torch.conv2d(x, self.w, None)\nreturn torch.where(torch.gt(y, 0), y, torch.mul(y, 0.1))",
+            vec![Kind::Pointwise],
+        ),
+        ("return torch.sub(x, torch.mean(x, [2, 3], True))", vec![Kind::Pointwise, Kind::Add]),
         (
             "y = torch.conv2d(x, self.w, None)\nreturn torch.permute(y, [0, 2, 3, 1])",
             vec![unsupported("aten::permute")],
