@@ -231,7 +231,15 @@ impl Dataflow {
                     if let Some(given) = given
                         && !inputs.is_multiple_of(given)
                     {
-                        return Err(fault(format!("reads {inputs} inputs and is given {given} channels")));
+                        let problem = format!(
+                            "reads {inputs} inputs and is given {given} channels, perhaps of images of several sizes"
+                        );
+                        let place = format!("{path}, {}", operation.name);
+                        return Err(InputError::new(
+                            place,
+                            problem,
+                            "measure the convolutions alone, or export the network again",
+                        ));
                     }
                     flattened = true;
                     Some(outputs)
