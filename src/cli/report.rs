@@ -4,7 +4,7 @@ use super::run::GridOptions;
 use super::{is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
 use crate::report::columns::{columns, condition_columns};
-use crate::report::pictures::pictures;
+use crate::report::pictures::{NotDrawn, pictures};
 use crate::report::pivot::pivots;
 use crate::report::record::records;
 use crate::{InputError, aside, report};
@@ -72,7 +72,7 @@ impl Report {
             .for_each(|damage| note(&format!("ncut: {damage}")));
         let conditions = report::conditions(&records);
         let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
-        let (tables, pictures) = (pivots(&tables, &conditions), pictures(&tables, &conditions, &results));
+        let (tables, (pictures, lacking)) = (pivots(&tables, &conditions), pictures(&tables, &conditions, &results));
         if let Some(path) = &self.json {
             write_json(path, &conditions)?;
         }
@@ -110,6 +110,9 @@ impl Report {
         if outputs.iter().all(|path| path.is_none()) {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
             print(&(report::text::conditions(&conditions, &command) + &tables))?;
+        }
+        for NotDrawn { experiment, name, reason } in lacking {
+            note(&format!("{experiment}: {name} is not drawn: {reason}"));
         }
         // last, so that a folder that cannot be written to costs nothing but them
         for path in report::write_pictures(&pictures, &self.grid.out)? {

@@ -4,7 +4,7 @@ use super::run::{Again, GridOptions};
 use super::{Global, print};
 use crate::InputError;
 use crate::experiment::claim::{Claim, claim};
-use crate::experiment::grid::Run;
+use crate::experiment::grid::{Grid, Run};
 use crate::experiment::run::{Context, check};
 use crate::experiment::status::{Status, status};
 use crate::experiment::stop::Stop;
@@ -15,7 +15,9 @@ use crate::slurm::profile::Profile;
 use crate::slurm::retry::{Choice, choose};
 use crate::slurm::sbatch::{Taker, check as check_taker, submit};
 use crate::slurm::script::{dependency, script};
-use crate::slurm::submission::{Frozen, folder, freeze, frozen_binary, next_directory, script_path, write_record};
+use crate::slurm::submission::{
+    Frozen, ReportPlan, folder, freeze, frozen_binary, next_directory, script_path, write_record,
+};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -113,7 +115,7 @@ pub(super) fn history(runs: &[Run], statuses: &[Status], out: &Path) -> History 
 impl Submit {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let taker = if self.fake_slurm { Taker::Fake } else { Taker::Slurm };
-        let runs = self.grid.runs()?;
+        let Grid { runs, tables } = self.grid.grid()?;
         check_taker(taker)?;
         let out = &self.grid.out;
         check_path(&absolute(out))?;
@@ -146,7 +148,8 @@ impl Submit {
         }
         let context = Context::new(global.data_dir(), out.clone(), Device::Cpu, 1, Stop::default());
         check(&chosen.iter().collect::<Vec<_>>(), &context, &self.grid.file)?;
-        let mut record = freeze(&frozen, &chosen, &arrays, &scripts)?;
+        let report = ReportPlan { runs: runs.clone(), tables, command: self.grid.run_command() };
+        let mut record = freeze(&frozen, &chosen, &arrays, &scripts, &report)?;
         let anew: Vec<&Run> = runs.iter().zip(&anew).filter(|(_, anew)| **anew).map(|(run, _)| run).collect();
         record.anew = anew.iter().map(|run| name(run)).collect();
         write_record(&frozen.directory, &record)?;

@@ -8,7 +8,7 @@ use crate::experiment::run::{Context, RunError, Stage, check};
 use crate::experiment::stop::Stop;
 use crate::report::{self, record::records};
 use crate::slurm::queue::ATTEMPT;
-use crate::slurm::submission::read_runs;
+use crate::slurm::submission::{ReportPlan, read_report, read_runs};
 use crate::train::{device, host};
 use anyhow::Context as _;
 use clap::Args;
@@ -59,8 +59,8 @@ impl Worker {
 
         let out = self.directory.parent().and_then(Path::parent).unwrap_or(Path::new(".")).to_path_buf();
         if self.stage == "collect" {
-            let runs = read_runs(&self.directory, self.first..self.first + self.runs)?;
-            for page in report::write_pages(&records(&runs, &out)?, &[], &out, "ncut run FILE")? {
+            let ReportPlan { runs, tables, command } = read_report(&self.directory)?;
+            for page in report::write_pages(&records(&runs, &out)?, &tables, &out, &command)? {
                 super::note(&format!("report: {}", page.display()));
             }
             return Ok(ExitCode::SUCCESS);

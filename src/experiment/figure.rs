@@ -80,6 +80,9 @@ pub fn find(name: &str) -> Option<(Option<&'static str>, &'static FigureInfo)> {
 
 /// What to write instead of a name that [`find`] does not know.
 pub fn remedy(name: &str) -> String {
+    if STATES.contains(&name) {
+        return format!("did you mean '{name}.ncut'?");
+    }
     let known = names();
     match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
         Some(near) => format!("did you mean '{near}'?"),

@@ -124,8 +124,12 @@ pub fn find(runs: &[Run], out: &Path) -> Result<Vec<Item>, InputError> {
 
 /// Whether a file of this name in an experiment's directory is made of its results.
 fn is_page(name: &str) -> bool {
-    let picture = name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png"));
-    matches!(name, "report.md" | "report.html") || picture.is_some_and(is_picture)
+    matches!(name, "report.md" | "report.html") || is_picture_file(name)
+}
+
+/// Whether a report writes pictures of that name into an experiment's directory.
+pub fn is_picture_file(name: &str) -> bool {
+    name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png")).is_some_and(is_picture)
 }
 
 /// Whether a picture is called so.

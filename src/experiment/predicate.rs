@@ -17,7 +17,10 @@ use std::cmp::Ordering;
 
 /// A condition that was read, and whose names are those of settings.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Predicate(Expression);
+pub struct Predicate {
+    text: String,
+    expression: Expression,
+}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Expression {
@@ -66,7 +69,7 @@ impl Predicate {
             Parser { place, tokens: tokens(place, text)?, next: 0, end: text.chars().count() + 1, depth: 0 };
         let expression = parser.any()?;
         match parser.peek() {
-            None => Ok(Self(expression)),
+            None => Ok(Self { text: text.into(), expression }),
             Some(_) => {
                 Err(parser.error("the condition goes on where it should end", "join conditions with 'and' or 'or'"))
             }
@@ -79,7 +82,9 @@ impl Predicate {
             let name = assigned.setting.name();
             Expression::Compare(Operand::Setting(name), Comparison::Equal, Operand::Value(resolved(&assigned.setting)))
         };
-        Self(Expression::All(row.iter().map(equal).collect()))
+        let text = |assigned: &Assigned| format!("{} == {}", assigned.setting.name(), resolved(&assigned.setting));
+        let texts: Vec<String> = row.iter().map(text).collect();
+        Self { text: texts.join(" and "), expression: Expression::All(row.iter().map(equal).collect()) }
     }
 
     /// Whether `settings` fulfil it.
@@ -89,7 +94,12 @@ impl Predicate {
 
     /// Whether settings with these values ([`Settings::values`]) fulfil it.
     pub fn holds_for(&self, values: &Map<String, Value>) -> bool {
-        holds(&self.0, values)
+        holds(&self.expression, values)
+    }
+
+    /// As [`Predicate::parse`] reads it.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 

@@ -108,6 +108,28 @@ impl Table {
         Ok(table)
     }
 
+    /// The section, as [`Table::read`] reads it.
+    pub fn section(&self) -> Value {
+        let Self { title, rows, cols, values, expect, scatter, shuffles, density, nulls } = self;
+        let none_or = |list: Vec<&str>| if list.is_empty() { json!("none") } else { json!(list) };
+        let mut section = serde_json::Map::new();
+        let mut put = |name: &str, value: Value| section.insert(name.into(), value);
+        title.iter().for_each(|title| drop(put("title", json!(title))));
+        put("rows", json!(rows));
+        put("cols", json!(cols));
+        put("values", json!(values));
+        put("expect", expect.iter().map(Expected::section).collect());
+        put(
+            "scatter",
+            scatter.iter().map(|Scatter { x, y, series }| json!({"x": x, "y": y, "series": series})).collect(),
+        );
+        shuffles.iter().for_each(|states| drop(put("shuffles", none_or(states.clone()))));
+        let figures = |figures: &[String]| none_or(figures.iter().map(String::as_str).collect());
+        density.iter().for_each(|names| drop(put("density", figures(names))));
+        put("nulls", none_or(nulls.clone()));
+        Value::Object(section)
+    }
+
     /// JSON Schema of the section.
     pub fn schema() -> Value {
         let one_or_more = |item: Value| json!({"anyOf": [item, {"type": "array", "items": item}]});
@@ -143,6 +165,18 @@ impl Table {
         let has_pictures = !scatter.is_empty() || shuffles.is_some() || density.is_some() || !nulls.is_empty();
         let has_rest = !(rows.is_empty() && cols.is_empty() && values.is_empty() && expect.is_empty());
         has_rest || !has_pictures
+    }
+}
+
+impl Expected {
+    fn section(&self) -> Value {
+        let Self { predicate, value, mean, sd, n, tolerance } = self;
+        let mut section = json!({"tolerance": tolerance});
+        section[value] = json!(mean);
+        predicate.iter().for_each(|predicate| section["where"] = json!(predicate.text()));
+        sd.iter().for_each(|sd| section["sd"] = json!(sd));
+        n.iter().for_each(|n| section["n"] = json!(n));
+        section
     }
 }
 
@@ -189,8 +223,18 @@ fn is_none(node: &Node) -> bool {
 fn states(node: &Node) -> Result<Vec<&'static str>, InputError> {
     let mut states = Vec::new();
     for node in if is_none(node) { &[] } else { node.list() } {
-        let name = node.text().unwrap_or_default();
+        let name = match &node.content {
+            Content::Scalar(Value::String(name)) => name.clone(),
+            Content::Scalar(value) => {
+                let problem = format!("{value} where end states should be");
+                return Err(node.error(problem, "write unpruned, pruned, a list of them, or none"));
+            }
+            _ => String::new(),
+        };
         let state = STATES.into_iter().find(|known| *known == name).ok_or_else(|| {
+            if name == "none" {
+                return node.error("'none' among others", "write it alone, as shuffles: none");
+            }
             let remedy = match nearest(&name, &["unpruned", "pruned", "none"]) {
                 Some(near) => format!("did you mean '{near}'?"),
                 None => "write unpruned, pruned, a list of them, or none".into(),
@@ -213,6 +257,7 @@ fn value(node: &Node) -> Result<String, InputError> {
     };
     match figure::find(&text) {
         Some(_) => Ok(text),
+        None if text == "none" => Err(node.error("'none' among others", "write it alone, as density: none")),
         None => Err(node.error(format!("no figure is called '{text}'"), figure::remedy(&text))),
     }
 }
@@ -280,15 +325,24 @@ mod tests {
         let table = of("{shuffles: none, density: none, rows: dataset}");
         assert!(table.has_cells() && table.shuffles == Some(vec![]) && table.density == Some(vec![]));
         assert_eq!((of("{}").shuffles, of("{}").density), (None, None));
+        let text = "{title: 'a: b', rows: dataset, cols: [dropout, l1], values: pruned.ncut, nulls: pruned, density: none, \
+                    shuffles: [pruned], scatter: {x: ms_per_step, y: [pruned.ncut], series: l1}, \
+                    expect: [{where: 'dropout == 0', pruned.ncut: 8.88, unpruned.ncut: 9, sd: 0.1, n: 5}]}";
+        for text in [text, "{}", "{shuffles: none, density: pruned.ncut}"] {
+            let table = of(text);
+            assert_eq!(of(&table.section().to_string()), table, "{text}");
+        }
         for (text, part) in [
             ("{shuffle: pruned}", "did you mean 'shuffles'?"),
             ("{densities: pruned.ncut}", "'report'"),
             ("{nuls: pruned}", "did you mean 'nulls'?"),
             ("{shuffles: prunned}", "f:1:12: no end state is called 'prunned'; did you mean 'pruned'?"),
-            ("{shuffles: [pruned, none]}", "no end state is called 'none'"),
+            ("{shuffles: [pruned, none]}", "'none' among others; write it alone"),
+            ("{shuffles: true}", "true where end states should be; write unpruned, pruned, a list of them, or none"),
             ("{nulls: {state: pruned}}", "write unpruned, pruned, a list of them, or none"),
             ("{density: unpruned.ncuts}", "did you mean 'unpruned.ncut'?"),
-            ("{density: pruned}", "no figure is called 'pruned'"),
+            ("{density: pruned}", "no figure is called 'pruned'; did you mean 'pruned.ncut'?"),
+            ("{density: [pruned.ncut, none]}", "'none' among others; write it alone"),
             ("{row: dataset}", "did you mean 'rows'?"),
             ("{rows: datset}", "did you mean 'dataset'?"),
             ("{values: pruned.ncutt}", "did you mean 'pruned.ncut'?"),

@@ -122,7 +122,7 @@ pub(super) fn drawn(section: &str, results: &[(Run, RunResult)]) -> Vec<Picture>
     let conditions = conditions(&results.iter().map(record).collect::<Vec<_>>());
     let sections: Vec<_> = results.iter().map(|(run, _)| (run.experiment.to_string(), table.clone())).collect();
     let results: Vec<(&Run, &RunResult)> = results.iter().map(|(run, result)| (run, result)).collect();
-    pictures(&sections, &conditions, &results)
+    pictures(&sections, &conditions, &results).0
 }
 
 /// Places of elements that begin with `begin`, up to the next quote.

@@ -26,6 +26,7 @@ pub mod training;
 use self::pictures::{Picture, pictures};
 use self::pivot::pivots;
 use crate::experiment::end_state::EndState;
+use crate::experiment::gc::is_picture_file;
 use crate::experiment::run::RunResult;
 use crate::experiment::status::Status;
 use crate::experiment::table::Table;
@@ -33,7 +34,7 @@ use crate::{InputError, aside};
 use published::Published;
 use record::RunRecord;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// A figure over the replicates of a condition.
@@ -289,7 +290,7 @@ pub fn write_pages(
         }
         let directory = out.join(experiment);
         let own: Vec<_> = tables.iter().filter(|(name, _)| name == experiment).cloned().collect();
-        let (tables, pictures) = (pivots(&own, &of_this), pictures(&own, &of_this, &results));
+        let (tables, (pictures, _)) = (pivots(&own, &of_this), pictures(&own, &of_this, &results));
         let markdown: String = tables.iter().map(|table| format!("\n{}", table.markdown())).collect();
         aside::write(&directory.join("report.md"), (text::markdown(&of_this, command) + &markdown).as_bytes())?;
         let page = directory.join("report.html");
@@ -300,7 +301,8 @@ pub fn write_pages(
     Ok(written)
 }
 
-/// Writes pictures as SVG and, beside it, as PNG into the directories of their experiments, and says where the SVGs are.
+/// Writes pictures as SVG and, beside it, as PNG into the directories of their experiments, and says where the SVGs are. Pictures there that
+/// are no longer made go.
 ///
 /// # Errors
 ///
@@ -314,7 +316,15 @@ pub fn write_pictures(pictures: &[Picture], out: &Path) -> Result<Vec<PathBuf>, 
         aside::write(&path.with_extension("png"), &picture.png().map_err(no_png)?)?;
         Ok(path)
     };
-    pictures.iter().map(write).collect()
+    let written = pictures.iter().map(write).collect::<Result<Vec<_>, _>>()?;
+    let directories: BTreeSet<&Path> = written.iter().filter_map(|path| path.parent()).collect();
+    for entry in directories.into_iter().flat_map(std::fs::read_dir).flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if name.to_str().is_some_and(is_picture_file) && !written.contains(&path.with_extension("svg")) {
+            std::fs::remove_file(&path).map_err(|e| InputError::io(&path, &e))?;
+        }
+    }
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -331,7 +341,7 @@ mod tests {
         let section = Table::read(&crate::experiment::yaml::parse("f", section).unwrap()).unwrap();
         let sections = [("e".to_string(), section)];
         let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
-        let (tables, pictures) = (pivots(&sections, &conditions), pictures(&sections, &conditions, &results));
+        let (tables, (pictures, _)) = (pivots(&sections, &conditions), pictures(&sections, &conditions, &results));
         let command = "ncut run grid.yaml";
         let pivots = tables.iter().map(pivot::Pivot::text).collect::<String>();
         let page = page::without_style_and_script(&page::grid(&conditions, command, &tables, &pictures, &results));
@@ -364,5 +374,33 @@ mod tests {
         let difference = figure.difference_se.expect("both standard deviations are known");
         assert!((difference + 3.0 / (1.0f64 / 3.0 + 1.0).sqrt()).abs() < 1e-14);
         assert_eq!(Figure::new(vec![1.0], None).sd, None);
+    }
+
+    #[test]
+    fn pictures_that_are_no_longer_asked_for_go_and_others_stay() {
+        let records = fixtures::records();
+        let conditions = conditions(&records);
+        let results: Vec<_> = records.iter().filter_map(|r| Some((&r.run, r.result.as_ref()?))).collect();
+        let section = "{title: T, density: pruned.ncut, shuffles: [unpruned, pruned]}";
+        let section = Table::read(&crate::experiment::yaml::parse("f", section).unwrap()).unwrap();
+        let (drawn, lacking) = pictures(&[("e".to_string(), section)], &conditions, &results);
+        let lacking: Vec<&str> = lacking.iter().map(|lacks| lacks.name.as_str()).collect();
+        assert_eq!(lacking, ["shuffles-pruned.svg", "density-pruned.svg"]);
+        assert!(drawn.iter().all(|picture| picture.svg.contains(">T, unpruned<")), "{drawn:?}");
+        let out = tempfile::tempdir().unwrap();
+        let stale = ["scatter-9.svg", "scatter-9.png", "density-unpruned.svg", "notes.svg", "report.md"];
+        std::fs::create_dir(out.path().join("e")).unwrap();
+        stale.iter().for_each(|name| std::fs::write(out.path().join("e").join(name), "").unwrap());
+        write_pictures(&drawn, out.path()).unwrap();
+        let mut left: Vec<String> = std::fs::read_dir(out.path().join("e"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let mut wanted: Vec<String> =
+            drawn.iter().flat_map(|p| [p.name.clone(), p.name.replace("svg", "png")]).collect();
+        wanted.extend(["notes.svg".into(), "report.md".into()]);
+        left.sort();
+        wanted.sort();
+        assert_eq!(left, wanted);
     }
 }

@@ -5,7 +5,7 @@ use crate::experiment::grid::Run;
 use crate::experiment::metrics::{self, Epoch};
 use crate::experiment::run::RunResult;
 use crate::experiment::status::{Status, status};
-use crate::experiment::store::RunDirectory;
+use crate::experiment::store::{RunDirectory, condition_name};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -57,7 +57,7 @@ fn record(run: &Run, directory: &RunDirectory) -> Result<RunRecord, InputError> 
         record.written_s = written.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |t| t.as_secs_f64());
     }
     if status == Status::Done {
-        match result(directory) {
+        match result(run, directory) {
             Ok(result) => record.result = result,
             Err(damage) => (record.status, record.damage) = (Status::Failed, Some(damage.to_string())),
         }
@@ -65,16 +65,22 @@ fn record(run: &Run, directory: &RunDirectory) -> Result<RunRecord, InputError> 
     Ok(record)
 }
 
-/// The result of a run, if it is there.
-fn result(directory: &RunDirectory) -> Result<Option<RunResult>, InputError> {
+/// The result of `run`, if it is there.
+fn result(run: &Run, directory: &RunDirectory) -> Result<Option<RunResult>, InputError> {
     let path = directory.result();
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(InputError::io(&path, &e)),
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+    let result: RunResult = serde_json::from_slice(&bytes).map_err(|e| {
         let problem = if e.is_eof() { "is cut off" } else { "is not a result of this version" };
         InputError::new(path.display(), format!("{problem}: {e}"), "delete it and run again")
-    })
+    })?;
+    let name = condition_name(&result.settings);
+    if (&*name, result.replicate) != (&*directory.condition(), run.replicate) {
+        let problem = format!("is the result of {name}/r{}, not of the run that it lies with", result.replicate);
+        return Err(InputError::new(path.display(), problem, "put it back there, or delete it and run again"));
+    }
+    Ok(Some(result))
 }

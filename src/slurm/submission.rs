@@ -4,6 +4,8 @@
 //! ```text
 //! OUT/.slurm/bin/ncut-<hash8>        the program
 //! OUT/.slurm/<id>/runs.jsonl         a line a run, in the order in which the arrays number them
+//!                 report.jsonl       the same of all runs that a report of them has
+//!                 report.json        its sections, and the command that does these runs elsewhere
 //!                 array-<n>.sh       the script of each array
 //!                 submission.json    the arrays and the numbers that Slurm gave them
 //!                 logs/<job>_<i>.out what each element wrote, of all its attempts
@@ -14,6 +16,8 @@ use crate::experiment::grid::{Condition, Run};
 use crate::experiment::resources::Resources;
 use crate::experiment::settings::Settings;
 use crate::experiment::store::{RunDirectory, condition_name};
+use crate::experiment::table::Table;
+use crate::experiment::yaml;
 use crate::{InputError, aside};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -42,6 +46,24 @@ struct RunLine {
     replicate: u64,
     varied: Vec<(String, String)>,
     settings: Settings,
+}
+
+/// What the report at the end is made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReportPlan {
+    /// All runs of the file, those that are done included.
+    pub runs: Vec<Run>,
+    /// Sections, by experiment.
+    pub tables: Vec<(String, Table)>,
+    /// Does these runs on one machine.
+    pub command: String,
+}
+
+/// `report.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct ReportFile {
+    command: String,
+    sections: Vec<(String, serde_json::Value)>,
 }
 
 /// `submission.json`.
@@ -150,7 +172,13 @@ fn program() -> Result<PathBuf, InputError> {
 /// # Errors
 ///
 /// It cannot be written.
-pub fn freeze(frozen: &Frozen, runs: &[Run], arrays: &[Array], scripts: &[String]) -> Result<Record, InputError> {
+pub fn freeze(
+    frozen: &Frozen,
+    runs: &[Run],
+    arrays: &[Array],
+    scripts: &[String],
+    report: &ReportPlan,
+) -> Result<Record, InputError> {
     let make = |path: &Path| std::fs::create_dir_all(path).map_err(|e| InputError::io(path, &e));
     make(&frozen.directory.join("logs"))?;
     if let Some(bin) = frozen.binary.parent() {
@@ -164,6 +192,23 @@ pub fn freeze(frozen: &Frozen, runs: &[Run], arrays: &[Array], scripts: &[String
             copy.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         })?;
     }
+    aside::write(&frozen.directory.join("runs.jsonl"), lines(runs).as_bytes())?;
+    aside::write(&frozen.directory.join("report.jsonl"), lines(&report.runs).as_bytes())?;
+    let sections = report.tables.iter().map(|(name, table)| (name.clone(), table.section())).collect();
+    let file = ReportFile { command: report.command.clone(), sections };
+    aside::write(&frozen.directory.join("report.json"), &serde_json::to_vec(&file).unwrap_or_default())?;
+    for (number, text) in scripts.iter().enumerate() {
+        aside::write(&script_path(&frozen.directory, number), text.as_bytes())?;
+    }
+    let arrays = arrays.iter().enumerate().map(|(number, array)| ArrayRecord::new(array, number)).collect();
+    let binary = frozen.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let record = Record { version: crate::VERSION.into(), binary, anew: Vec::new(), arrays };
+    write_record(&frozen.directory, &record)?;
+    Ok(record)
+}
+
+/// A line each.
+fn lines(runs: &[Run]) -> String {
     let mut lines = String::new();
     for run in runs {
         let line = RunLine {
@@ -175,15 +220,7 @@ pub fn freeze(frozen: &Frozen, runs: &[Run], arrays: &[Array], scripts: &[String
         lines += &serde_json::to_string(&line).unwrap_or_default();
         lines.push('\n');
     }
-    aside::write(&frozen.directory.join("runs.jsonl"), lines.as_bytes())?;
-    for (number, text) in scripts.iter().enumerate() {
-        aside::write(&script_path(&frozen.directory, number), text.as_bytes())?;
-    }
-    let arrays = arrays.iter().enumerate().map(|(number, array)| ArrayRecord::new(array, number)).collect();
-    let binary = frozen.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let record = Record { version: crate::VERSION.into(), binary, anew: Vec::new(), arrays };
-    write_record(&frozen.directory, &record)?;
-    Ok(record)
+    lines
 }
 
 /// The script of array `number`.
@@ -206,8 +243,31 @@ pub fn write_record(directory: &Path, record: &Record) -> Result<(), InputError>
 ///
 /// The list cannot be read.
 pub fn read_runs(directory: &Path, range: std::ops::Range<usize>) -> Result<Vec<Run>, InputError> {
-    let path = directory.join("runs.jsonl");
+    read_lines(&directory.join("runs.jsonl"), range)
+}
+
+/// What the report at the end is made of.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn read_report(directory: &Path) -> Result<ReportPlan, InputError> {
+    let path = directory.join("report.json");
     let text = std::fs::read_to_string(&path).map_err(|e| InputError::io(&path, &e))?;
+    let file: ReportFile = serde_json::from_str(&text).map_err(|e| {
+        InputError::new(path.display(), format!("is no plan of a report of this version: {e}"), "submit again")
+    })?;
+    let mut tables = Vec::new();
+    for (name, section) in file.sections {
+        let node = yaml::parse(&path.display().to_string(), &section.to_string())?;
+        tables.push((name, Table::read(&node)?));
+    }
+    let runs = read_lines(&directory.join("report.jsonl"), 0..usize::MAX)?;
+    Ok(ReportPlan { runs, tables, command: file.command })
+}
+
+fn read_lines(path: &Path, range: std::ops::Range<usize>) -> Result<Vec<Run>, InputError> {
+    let text = std::fs::read_to_string(path).map_err(|e| InputError::io(path, &e))?;
     let mut runs = Vec::new();
     for (i, line) in text.lines().enumerate().take(range.end).skip(range.start) {
         let line: RunLine = serde_json::from_str(line).map_err(|e| {
@@ -312,7 +372,15 @@ mod tests {
         let binary = frozen_binary(out.path()).unwrap();
         let frozen = Frozen { directory: directory.clone(), binary, data_dir: "/d".into(), device: "cpu".into() };
         let scripts = vec!["#!/bin/bash\n".to_string(); arrays.len()];
-        let mut record = freeze(&frozen, &runs, &arrays, &scripts).unwrap();
+        let section =
+            yaml::parse("f", "{rows: dropout, values: pruned.ncut, expect: {where: 'dropout == 0', pruned.ncut: 9}}")
+                .unwrap();
+        let tables = vec![("e".to_string(), Table::read(&section).unwrap())];
+        let report = ReportPlan { runs: runs.clone(), tables, command: "ncut run f.yaml".into() };
+        let mut record = freeze(&frozen, &runs, &arrays, &scripts, &report).unwrap();
+        let found = read_report(&directory).unwrap();
+        assert_eq!((&found.tables, &found.command), (&report.tables, &report.command));
+        assert_eq!(found.runs, runs);
         assert_eq!(read_runs(&directory, 1..3).unwrap(), runs[1..3]);
         assert_eq!(run_names(&directory)[4], "e/default-44136fa3/r4");
         record.arrays[0].job = Some("17".into());

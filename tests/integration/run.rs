@@ -355,7 +355,13 @@ fn a_damaged_result_is_named() {
     work.write("grid.yaml", format!("experiments:\n{others}"));
     let output = work.ncut(&["run", "grid.yaml"]);
     assert!(output.code == Some(1) && output.stderr.contains("r0/result.json: is cut off"), "{output}");
-    assert!(runs(&work.path("runs/other"))["dropout=0/r0"].join("result.json").exists());
+    let other = runs(&work.path("runs/other"))["dropout=0/r0"].join("result.json");
+    assert!(other.exists());
+    // nor is that of another run taken for its own
+    let text = std::fs::read_to_string(&other).unwrap().replace("\"replicate\": 0", "\"replicate\": 3");
+    std::fs::write(&other, text.replace("\"replicate\":0", "\"replicate\":3")).unwrap();
+    let report = work.ncut(&["report", "grid.yaml"]).ok();
+    assert!(report.stderr.contains("/r3, not of the run that it lies with; put it back there"), "{report}");
     // a checkpoint that is none is no obstacle, and is not believed
     std::fs::remove_file(run.join("result.json")).unwrap();
     std::fs::write(run.join("checkpoint.safetensors"), "{").unwrap();

@@ -164,7 +164,7 @@ mod tests {
 
     fn pictures_of(section: &str, conditions: &[Condition]) -> Vec<Picture> {
         let table = Table::read(&parse("f", section).unwrap()).unwrap();
-        pictures(&[("e".into(), table)], conditions, &[])
+        pictures(&[("e".into(), table)], conditions, &[]).0
     }
 
     fn picture(conditions: &[Condition]) -> String {
