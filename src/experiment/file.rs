@@ -247,7 +247,12 @@ pub(super) fn misfit<T>(name: &str, problem: &str, error: impl FnOnce(&str, &str
         };
         return error(&format!("{name}: there is no '{wrong}'"), &remedy);
     }
-    let (problem, remedy) = problem.split_once("; ").unwrap_or((problem, "give it a value that fits"));
+    let fits = if problem.ends_with("expected a sequence") {
+        "write a list, as [10, 20]"
+    } else {
+        "give it a value that fits"
+    };
+    let (problem, remedy) = problem.split_once("; ").unwrap_or((problem, fits));
     error(&format!("{name}: {problem}"), remedy)
 }
 
