@@ -6,7 +6,7 @@ use crate::dataflow::Kind;
 use crate::graph::{
     Convention, GraphLayers, GraphParams, NeuronGraph, NodeSet, Norm, Weighted, channel_graph, mlp_graph,
 };
-use crate::model::{self, Arch, Architecture, TensorFile, dense_chain};
+use crate::model::{self, Arch, Architecture, TensorEntry, TensorFile, dense_chain};
 use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
@@ -304,17 +304,21 @@ pub fn read_network(
         let (path, sha256) = (path.display().to_string(), file.sha256().into());
         ModelInfo { path, sha256, architecture, graph_layers, weights: file.unusual_weights(), assumed: None }
     };
-    let is_named_mlp = architecture == Arch::Auto
-        && file.entries().iter().all(|entry| entry.shape.len() < 3)
-        && file.dataflow()?.is_none();
+    // Batch normalisations and masks are for those that know what they do.
+    let is_plain = |entry: &TensorEntry| {
+        entry.shape.len() < 3
+            && ![".running_var", "weight_mask", "weight_orig"].iter().any(|part| entry.name.ends_with(part))
+    };
+    let is_named_mlp = architecture == Arch::Auto && file.entries().iter().all(is_plain) && file.dataflow()?.is_none();
     if architecture == Arch::Mlp || is_named_mlp {
         let layers = dense_chain(&file)?;
+        let assumed = model::other_order(&file, &layers);
         let mut graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
         if params.prune > 0.0 {
             graph.prune(params.prune);
         }
         let widths: Vec<String> = graph.node_sets.iter().map(|set| set.size.to_string()).collect();
-        return Ok((graph, info(format!("mlp {}", widths.join("-")), None)));
+        return Ok((graph, ModelInfo { assumed, ..info(format!("mlp {}", widths.join("-")), None) }));
     }
     let Architecture { name, dataflow, assumed } = model::architecture(&file, architecture)?;
     let is_convolutional = dataflow.operations.iter().any(|o| matches!(o.kind, Kind::Convolution { .. }));

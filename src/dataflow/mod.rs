@@ -80,7 +80,10 @@ pub enum Kind {
     /// Leaves every channel as it is, up to a constant: dropout in inference, a shift.
     Identity,
     /// Images to units, channel after channel.
-    Flatten,
+    Flatten {
+        /// Units of each channel, where known.
+        pixels: Option<usize>,
+    },
     /// Sums values channel by channel.
     Add,
     /// Channels of one value after those of another.
@@ -185,14 +188,16 @@ impl Dataflow {
     pub fn channels(&self, path: &str) -> Result<Vec<Option<usize>>, InputError> {
         let inputs = self.input_channels();
         let mut channels: Vec<Option<usize>> = Vec::with_capacity(self.operations.len());
-        let mut flat: Vec<bool> = Vec::with_capacity(self.operations.len());
+        // Units of each channel, where known; of images, none.
+        let mut units: Vec<Option<Option<usize>>> = Vec::with_capacity(self.operations.len());
         for (value, operation) in self.operations.iter().enumerate() {
             let fault = |problem: String| {
                 InputError::new(format!("{path}, {}", operation.name), problem, "export the network again")
             };
             let first = operation.inputs.first().copied();
             let given = first.and_then(|input| channels[input]);
-            let mut flattened = first.is_some_and(|input| flat[input]);
+            let mut own_units = first.and_then(|input| units[input]);
+            let flattened = own_units.is_some();
             let of_layer = |expected: usize, what: &str| match given {
                 Some(given) if given != expected => {
                     Err(fault(format!("{what} {expected} channels and is given {given}")))
@@ -241,7 +246,7 @@ impl Dataflow {
                             "measure the convolutions alone, or export the network again",
                         ));
                     }
-                    flattened = true;
+                    own_units = Some(Some(1));
                     Some(outputs)
                 }
                 Kind::BatchNorm { variance, .. } if !flattened => {
@@ -257,8 +262,8 @@ impl Dataflow {
                     given
                 }
                 Kind::BatchNorm { .. } | Kind::Scale { .. } | Kind::Pointwise | Kind::Identity => given,
-                Kind::Flatten => {
-                    flattened = true;
+                Kind::Flatten { pixels } => {
+                    own_units = Some(*pixels);
                     given
                 }
                 Kind::Add => {
@@ -268,7 +273,18 @@ impl Dataflow {
                     }
                     widths.first().copied()
                 }
-                Kind::Concat => operation.inputs.iter().map(|&input| channels[input]).sum(),
+                Kind::Concat => {
+                    let parts: Vec<_> = operation.inputs.iter().map(|&input| units[input]).collect();
+                    let alike = parts.windows(2).all(|pair| pair[0] == pair[1]) && parts.first() != Some(&Some(None));
+                    if parts.len() > 1 && parts.iter().any(Option::is_some) && !alike {
+                        return Err(InputError::new(
+                            format!("{path}, {}", operation.name),
+                            "joins flattened images, of which the numbers of pixels differ or are not known",
+                            "measure the convolutions alone, or export the network to ONNX or with torch.export",
+                        ));
+                    }
+                    operation.inputs.iter().map(|&input| channels[input]).sum()
+                }
                 Kind::Slice { from, to } => {
                     if from > to || given.is_some_and(|given| *to > given) {
                         return Err(fault(format!("takes channels {from} to {to} of {}", given.unwrap_or(0))));
@@ -285,27 +301,43 @@ impl Dataflow {
                 }
             };
             channels.push(gives);
-            flat.push(flattened);
+            units.push(own_units);
         }
         Ok(channels)
     }
 
-    /// Number of channels of each input, or of units where a dense layer reads it: as the first layer that reads it has them.
+    /// Number of channels of each input, or of units where a dense layer reads it: as the first layer that reads it has them. Where only
+    /// slices of it are read, they say how many there are at least.
     fn input_channels(&self) -> HashMap<Value, usize> {
-        let mut found = HashMap::new();
+        let (mut told, mut least): (HashMap<Value, usize>, HashMap<Value, usize>) = Default::default();
         for operation in &self.operations {
             let (Some(&first), Some(inputs)) = (operation.inputs.first(), operation.kind.inputs()) else { continue };
-            let mut value = first;
-            while let Operation { kind: Kind::Pointwise | Kind::Identity | Kind::Flatten, inputs, .. } =
-                &self.operations[value]
+            let (mut value, mut wanted, mut exact) = (first, inputs, true);
+            while let Operation { kind, inputs, .. } = &self.operations[value]
+                && let Some(&before) = inputs.first()
             {
-                value = inputs[0];
+                match kind {
+                    Kind::Pointwise | Kind::Identity | Kind::Scale { .. } | Kind::Flatten { .. } => {}
+                    Kind::Pad { before, after } => wanted = wanted.saturating_sub(before + after),
+                    Kind::Slice { to, .. } => (wanted, exact) = (*to, false),
+                    Kind::Concat if inputs.iter().all(|input| *input == before) => wanted /= inputs.len(),
+                    _ => break,
+                }
+                value = before;
             }
             if self.operations[value].kind == Kind::Input {
-                found.entry(value).or_insert(inputs);
+                match exact {
+                    true => {
+                        told.entry(value).or_insert(wanted);
+                    }
+                    false => {
+                        least.entry(value).and_modify(|least| *least = wanted.max(*least)).or_insert(wanted);
+                    }
+                }
             }
         }
-        found
+        least.extend(told);
+        least
     }
 }
 

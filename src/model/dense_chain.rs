@@ -3,7 +3,7 @@
 use ndarray::{Array2, Ix2};
 
 use crate::InputError;
-use crate::model::name_order::{is_order_of_layers, natural};
+use crate::model::name_order::{is_order_of_layers, natural, pattern};
 use crate::model::{TensorEntry, TensorFile};
 
 /// One dense layer, without its bias.
@@ -77,6 +77,47 @@ pub fn dense_chain(file: &TensorFile) -> Result<Vec<DenseLayer>, InputError> {
         }
     }
     Err(no_chain(file, &by_name))
+}
+
+/// What to say where names alone set the order of `layers`, a chain that [`dense_chain`] found in `file`, and another order of groups of names
+/// would chain too: `encoder.0`, `encoder.2` and `decoder.0`, `decoder.2`.
+pub fn other_order(file: &TensorFile, layers: &[DenseLayer]) -> Option<String> {
+    const MOST_GROUPS: usize = 6;
+    if is_order_of_layers(file.format(), layers.iter().map(|layer| layer.name.as_str())) {
+        return None;
+    }
+    let mut groups: Vec<(String, Vec<&DenseLayer>)> = Vec::new();
+    for layer in layers {
+        let name = pattern(&layer.name);
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(layer),
+            None => groups.push((name, vec![layer])),
+        }
+    }
+    if groups.len() > MOST_GROUPS {
+        return None;
+    }
+    let chains = |order: &[usize]| {
+        let all: Vec<&DenseLayer> = order.iter().flat_map(|&group| groups[group].1.iter().copied()).collect();
+        all.windows(2).all(|pair| pair[0].weight.ncols() == pair[1].weight.nrows())
+    };
+    let mut orders = vec![Vec::new()];
+    for _ in 0..groups.len() {
+        let longer = |order: Vec<usize>| {
+            (0..groups.len())
+                .filter(|group| !order.contains(group))
+                .map(|group| [&order[..], &[group]].concat())
+                .collect::<Vec<_>>()
+        };
+        orders = orders.into_iter().flat_map(longer).collect();
+    }
+    (orders.iter().filter(|order| chains(order)).count() > 1).then(|| {
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        format!(
+            "the file does not say how its layers are joined: they were taken as their names sort, {}, and another order would fit too",
+            names.join(", ")
+        )
+    })
 }
 
 fn ends(entry: &TensorEntry, orientation: Orientation) -> (usize, usize) {
@@ -182,6 +223,22 @@ pub(super) mod tests {
     #[test]
     fn file_order_holds_where_names_do_not_chain() {
         assert_eq!(names(&[("z", &[2, 3]), ("a", &[3, 4]), ("m", &[4, 5])]).unwrap(), ["z", "a", "m"]);
+    }
+
+    #[test]
+    fn an_order_that_names_alone_set_is_told() {
+        let told = |tensors: &[(&str, &[usize])]| {
+            let file = file(tensors);
+            other_order(&file, &dense_chain(&file).unwrap()).is_some()
+        };
+        assert!(told(&[
+            ("decoder.0", &[6, 3]),
+            ("decoder.2", &[12, 6]),
+            ("encoder.0", &[6, 12]),
+            ("encoder.2", &[3, 6])
+        ]));
+        assert!(!told(&[("fc1", &[6, 3]), ("fc2", &[6, 6]), ("fc3", &[6, 6])]));
+        assert!(!told(&[("input", &[6, 4]), ("hidden", &[6, 6]), ("output", &[2, 6])]));
     }
 
     #[test]

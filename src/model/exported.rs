@@ -27,6 +27,7 @@ pub(super) fn lines(flow: Dataflow) -> Vec<String> {
             }
             Kind::Scale { factor: Factor::Times(tensor) } => format!("Scale {}", tensor.name),
             Kind::Scale { factor: Factor::Over(tensor) } => format!("Scale 1/{}", tensor.name),
+            Kind::Flatten { .. } => "Flatten".into(),
             kind => format!("{kind:?}"),
         };
         line_of.push(lines.len());

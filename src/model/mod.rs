@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 
 pub use architecture::{Arch, Architecture, architecture};
 pub(crate) use archive::Archive;
-pub use dense_chain::{DenseLayer, dense_chain};
+pub use dense_chain::{DenseLayer, dense_chain, other_order};
 pub use dtype::Dtype;
 pub(crate) use npy::NpyHeader;
 

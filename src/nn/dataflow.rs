@@ -29,7 +29,7 @@ impl Architecture {
                 }
                 Layer::Relu | Layer::MaxPool { .. } => Kind::Pointwise,
                 Layer::Dropout { .. } => Kind::Identity,
-                Layer::Flatten => Kind::Flatten,
+                Layer::Flatten => Kind::Flatten { pixels: None },
                 Layer::BatchNorm => {
                     let before = next - 1;
                     let channels = &shapes[before][..1];

@@ -87,7 +87,7 @@ impl Arrivals {
                         None => given(0).cloned().collect(),
                     },
                 },
-                Kind::Pointwise | Kind::Identity | Kind::Flatten => given(0).cloned().collect(),
+                Kind::Pointwise | Kind::Identity | Kind::Flatten { .. } => given(0).cloned().collect(),
                 Kind::Add => (0..operation.inputs.len()).flat_map(given).cloned().collect(),
                 Kind::Concat => {
                     let mut first = 0;

@@ -140,7 +140,7 @@ fn readers(network: &Network) -> Result<BTreeMap<Value, Vec<Piece>>, InputError>
                     None => pieces,
                 },
             },
-            Kind::Pointwise | Kind::Identity | Kind::Flatten => given(0),
+            Kind::Pointwise | Kind::Identity | Kind::Flatten { .. } => given(0),
             Kind::Add => sum((0..operation.inputs.len()).map(given).collect()),
             Kind::Concat => (0..operation.inputs.len()).flat_map(given).collect(),
             Kind::Slice { from, to } => window(given(0), *from, *to),

@@ -18,7 +18,7 @@ mod residual;
 
 use super::NeuronGraph;
 use crate::InputError;
-use crate::dataflow::{Dataflow, Factor, Kind, TensorName};
+use crate::dataflow::{Dataflow, Factor, Kind, Operation, TensorName};
 pub use kernel::Norm;
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,8 @@ fn without_units(mut dataflow: Dataflow) -> Dataflow {
     let operations = &dataflow.operations;
     let mut behind = vec![false; operations.len()];
     for (value, operation) in operations.iter().enumerate() {
-        behind[value] = operation.kind == Kind::Flatten || operation.inputs.iter().any(|&input| behind[input]);
+        behind[value] =
+            matches!(operation.kind, Kind::Flatten { .. }) || operation.inputs.iter().any(|&input| behind[input]);
     }
     let matters = |kind: &Kind| matches!(kind, Kind::Convolution { .. } | Kind::Unsupported { .. });
     let any_convolution = operations.iter().any(|operation| matches!(operation.kind, Kind::Convolution { .. }));
@@ -174,6 +175,9 @@ impl<'a> Network<'a> {
             params.layers = GraphLayers::All;
         }
         let few = |problem: &str, remedy: &str| Err(InputError::new(path, problem, remedy));
+        let is_unknown =
+            |(operation, channels): (&Operation, &Option<usize>)| operation.kind == Kind::Input && channels.is_none();
+        let unknown = params.layers == GraphLayers::All && dataflow.operations.iter().zip(&channels).any(is_unknown);
         match (convolutions, params.layers) {
             (0, _) if dense == 0 => few(
                 "has no hidden channels: its output depends on no convolution and no dense layer",
@@ -186,6 +190,10 @@ impl<'a> Network<'a> {
             (1.., GraphLayers::All) if params.convention == Convention::Authors => few(
                 "was to have all its layers for nodes, and the authors' convention has those that convolutions read alone",
                 "leave --layers all out",
+            ),
+            _ if unknown => few(
+                "does not say how many channels or units its input has",
+                "export it without what is done to the input before the first layer",
             ),
             _ => Ok(Self { dataflow, path, read, params, channels }),
         }

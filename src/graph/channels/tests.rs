@@ -74,7 +74,7 @@ fn chain() -> Net {
     let mut value = net.conv("a", 0, &[3, 2, 3, 3], 1);
     value = net.op(Kind::Pointwise, &[value]);
     value = net.conv("b", value, &[2, 3, 5, 5], 1);
-    value = net.op(Kind::Flatten, &[value]);
+    value = net.op(Kind::Flatten { pixels: None }, &[value]);
     value = net.dense("c", value, 4, 8);
     value = net.dense("d", value, 2, 4);
     net.flow.outputs = vec![value];
@@ -134,7 +134,7 @@ fn branching() -> Net {
     let scale = net.tensor("scale", &[8, 1, 1]);
     let scaled = net.op(Kind::Scale { factor: Factor::Over(scale) }, &[sum]);
     let last = net.conv("last", scaled, &[2, 8, 2, 2], 1);
-    let last = net.op(Kind::Flatten, &[last]);
+    let last = net.op(Kind::Flatten { pixels: None }, &[last]);
     let dense = net.dense("dense", last, 3, 8);
     net.flow.outputs = vec![dense];
     net
@@ -196,7 +196,7 @@ fn marked(net: &Net, belongs: &[(&str, &str)]) -> Array2<f64> {
                     Kind::Slice { from, to } => given(0)[*from..*to].to_vec(),
                     Kind::Pad { before, after } => [vec![0.0; *before], given(0), vec![0.0; *after]].concat(),
                     Kind::Dense { .. } => Vec::new(),
-                    Kind::Pointwise | Kind::Identity | Kind::Flatten | Kind::Unsupported { .. } => given(0),
+                    Kind::Pointwise | Kind::Identity | Kind::Flatten { .. } | Kind::Unsupported { .. } => given(0),
                 });
             }
         }
@@ -286,7 +286,7 @@ fn batch_normalisation_on_the_authors_paths() {
             let variance = net.keep(&format!("variance{layer}"), ArrayD::from_elem(IxDyn(&[shape[0]]), variance));
             value = net.op(Kind::BatchNorm { gamma, variance, epsilon: 1e-3 }, &[value]);
         }
-        value = net.op(Kind::Flatten, &[value]);
+        value = net.op(Kind::Flatten { pixels: None }, &[value]);
         value = net.dense("dense", value, 5, 12);
         value = net.dense("output", value, 2, 5);
         net.flow.outputs = vec![value];
@@ -337,7 +337,7 @@ fn pre_activation(blocks: [usize; 4], bottleneck: bool) -> Net {
             width = outer;
         }
     }
-    value = net.op(Kind::Flatten, &[value]);
+    value = net.op(Kind::Flatten { pixels: None }, &[value]);
     value = net.dense("dense", value, 2, width);
     net.flow.outputs = vec![value];
     net
@@ -438,7 +438,8 @@ fn dense_layers_behind_matter_where_they_are_nodes_alone() {
         &[one],
     );
     net.flow.operations[again].name = "two".into();
-    let (left, right) = (net.op(Kind::Flatten, &[two]), net.op(Kind::Flatten, &[again]));
+    let (left, right) =
+        (net.op(Kind::Flatten { pixels: None }, &[two]), net.op(Kind::Flatten { pixels: None }, &[again]));
     let units = net.op(Kind::Concat, &[left, right]);
     let dense = net.dense("dense", units, 5, 11);
     net.flow.outputs = vec![dense];
@@ -446,7 +447,51 @@ fn dense_layers_behind_matter_where_they_are_nodes_alone() {
     let names: Vec<&str> = graph.node_sets.iter().map(|set| set.name.as_str()).collect();
     assert_eq!(names, ["one", "two", "two (2)"]);
     let error = net.graph(GraphParams { layers: GraphLayers::All, ..GraphParams::default() }).unwrap_err().to_string();
-    assert!(error.contains("dense: reads 11 inputs and is given 4 channels"), "{error}");
+    assert!(error.contains("joins flattened images"), "{error}");
+}
+
+/// What is done to the input before the first layer leaves it what it is, and its channels are nodes where all layers are.
+#[test]
+fn an_input_that_is_scaled_sliced_or_doubled_has_its_nodes() {
+    let all = GraphParams { layers: GraphLayers::All, ..GraphParams::default() };
+    for (kinds, width) in [
+        (vec![Kind::Scale { factor: Factor::Number(0.5) }], 4),
+        (vec![Kind::Slice { from: 1, to: 5 }], 5),
+        (vec![Kind::Pad { before: 1, after: 0 }, Kind::Flatten { pixels: Some(1) }], 3),
+    ] {
+        let mut net = Net::new();
+        let mut value = 0;
+        for kind in &kinds {
+            value = net.op(kind.clone(), &[value]);
+        }
+        let hidden = net.dense("hidden", value, 3, 4);
+        let dense = net.dense("dense", hidden, 2, 3);
+        net.flow.outputs = vec![dense];
+        let graph = net.graph(all).unwrap();
+        let sizes: Vec<usize> = graph.node_sets.iter().map(|set| set.size).collect();
+        assert_eq!(sizes, [width, 3, 2], "{kinds:?}");
+        if let [Kind::Scale { .. }] = kinds[..] {
+            assert!((graph.adjacency().to_dense()[[1, 4]] - 0.5 * net.weights["hidden"][[0, 1]].abs()).abs() < 1e-12);
+        }
+    }
+}
+
+/// Pixels of several sizes in one vector: nobody could tell whose they are.
+#[test]
+fn flattened_images_of_several_sizes_are_no_channels() {
+    for (pixels, is_read) in [([Some(4), Some(4)], true), ([Some(4), Some(1)], false), ([None, None], false)] {
+        let mut net = Net::new();
+        let one = net.conv("one", 0, &[2, 2, 1, 1], 1);
+        let parts = pixels.map(|pixels| net.op(Kind::Flatten { pixels }, &[one]));
+        let units = net.op(Kind::Concat, &parts);
+        let dense = net.dense("dense", units, 5, 16);
+        net.flow.outputs = vec![dense];
+        let graph = net.graph(GraphParams { layers: GraphLayers::All, ..GraphParams::default() });
+        assert_eq!(graph.is_ok(), is_read, "{pixels:?}");
+        if let Err(error) = graph {
+            assert!(error.to_string().contains("joins flattened images"), "{error}");
+        }
+    }
 }
 
 #[test]

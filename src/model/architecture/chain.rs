@@ -39,7 +39,7 @@ impl Module<'_> {
     }
 
     fn is_own_batch_norm(&self) -> bool {
-        self.is_batch_norm() && self.name.starts_with("layers.") && self.name.ends_with(".norm")
+        self.is_batch_norm() && super::is_own(&format!("{}.running_var", self.name))
     }
 
     /// `(inputs, outputs)` of a layer.
@@ -57,10 +57,10 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow, String), 
     let modules = modules(tensors)?;
     let layers_of =
         |order: &[&'_ Module]| -> Vec<usize> { (0..order.len()).filter(|&at| !order[at].is_batch_norm()).collect() };
-    let with_convolutions = |name: &str| {
-        let group = name.split('.').next();
-        modules.iter().any(|module| module.entry.shape.len() > 2 && module.name.split('.').next() == group)
-    };
+    let shared = shared_parents(&modules);
+    let group = |name: &str| name.split('.').nth(shared).map(str::to_string);
+    let with_convolutions =
+        |name: &str| modules.iter().any(|module| module.entry.shape.len() > 2 && group(module.name) == group(name));
     let by_name = |a: &&Module, b: &&Module| natural(a.name, b.name);
     let convolutions_first = |a: &&Module, b: &&Module| {
         with_convolutions(b.name).cmp(&with_convolutions(a.name)).then_with(|| natural(a.name, b.name))
@@ -108,7 +108,7 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow, String), 
             net.push(layer.name, Kind::Convolution { weight, groups: 1 }, &[value])
         } else {
             if !flat {
-                value = net.push("", Kind::Flatten, &[value]);
+                value = net.push("", Kind::Flatten { pixels: None }, &[value]);
                 flat = true;
             }
             let (inputs, outputs) = layer.ends();
@@ -125,16 +125,32 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow, String), 
     }
     net.outputs = vec![value];
     let mut assumed = format!("one after the other as {}", if *of_file { "in the file" } else { "their names sort" });
-    if norms.iter().any(Option::is_some) {
-        assumed += ", batch normalisations by names and places, with ε = 1e-5";
+    const SHOWN: usize = 4;
+    let pairs = layers.iter().zip(&norms).filter_map(|(layer, norm)| norm.map(|norm| (norm.name, layer.name)));
+    let pairs: Vec<String> = pairs.map(|(norm, layer)| format!("'{norm}' behind '{layer}'")).collect();
+    if !pairs.is_empty() {
+        let more = if pairs.len() > SHOWN { format!(" and {} more", pairs.len() - SHOWN) } else { String::new() };
+        assumed += &format!(", batch normalisations (ε = 1e-5) {}{more}", pairs[..pairs.len().min(SHOWN)].join(", "));
     }
     let name = name(&layers, norms.iter().any(Option::is_some));
     Ok((name, net, assumed))
 }
 
-/// The layers and batch normalisations, in the order of the file.
+/// How many parts all names begin with.
+fn shared_parents(modules: &[Module]) -> usize {
+    let part = |at: usize| modules.iter().map(move |module| module.name.split('.').nth(at));
+    let is_shared = |at: &usize| {
+        let first = part(*at).next().flatten();
+        first.is_some() && part(*at).all(|part| part == first) && part(at + 1).all(|next| next.is_some())
+    };
+    (0..).take_while(is_shared).count()
+}
+
+/// The layers and batch normalisations, in the order of the file. Where names end in `.weight`, tensors called otherwise are no layers.
 fn modules<'a>(tensors: &Tensors<'a>) -> Result<Vec<Module<'a>>, InputError> {
     let path = tensors.file.path().display();
+    let is_weight = |entry: &&TensorEntry| entry.shape.len() > 1 && entry.name.ends_with(".weight");
+    let named = tensors.file.entries().iter().any(|entry| is_weight(&entry));
     let mut modules = Vec::new();
     for entry in tensors.file.entries() {
         let place = || format!("{path}, tensor '{}'", entry.name);
@@ -144,6 +160,7 @@ fn modules<'a>(tensors: &Tensors<'a>) -> Result<Vec<Module<'a>>, InputError> {
                 let problem = format!("is a layer without weights, of shape {:?}", entry.shape);
                 return Err(InputError::new(place(), problem, "save layers with at least one input and one output"));
             }
+            (2.., _) if named && !is_weight(&entry) => {}
             (2 | 4, _) => {
                 modules.push(Module { name: entry.name.strip_suffix(".weight").unwrap_or(&entry.name), entry })
             }

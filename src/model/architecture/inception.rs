@@ -42,7 +42,7 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow), InputErr
         value = network.forked_block(name, value)?;
     }
     value = pointwise(&mut network.net, value);
-    value = network.net.push("", Kind::Flatten, &[value]);
+    value = network.net.push("", Kind::Flatten { pixels: Some(1) }, &[value]);
     value = tensors.dense(&mut network.net, "fc", value)?;
     network.net.outputs = vec![value];
     tensors.pass_over("AuxLogits.");

@@ -82,6 +82,7 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<Architectur
         return Ok(Architecture { name: name_of(&net), dataflow: net, assumed: None });
     }
     let tensors = Tensors::new(file);
+    tensors.complete()?;
     let mut assumed = None;
     let mut chain = || {
         let (name, dataflow, order) = chain::dataflow(&tensors)?;
@@ -110,13 +111,21 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<Architectur
     tensors.all_used(&found.0)?;
     let (name, dataflow) = found;
     // Networks of this program are chains, and VGG is one.
-    let is_own = file.entries().iter().all(|entry| entry.name.starts_with("layers."));
-    let assumed = assumed.filter(|_| name.starts_with("cnn ") && !is_own).map(|order| {
+    let all_own = file.entries().iter().all(|entry| is_own(&entry.name));
+    let assumed = assumed.filter(|_| !name.starts_with("vgg") && !all_own).map(|order| {
         let says = matches!(file.dataflow(), Ok(Some(_)));
         let file = if says { "--arch leaves aside what the file says of" } else { "the file does not say" };
         format!("{file} how its layers are joined: they were taken for a chain, {order}")
     });
     Ok(Architecture { name, dataflow, assumed })
+}
+
+/// Whether a tensor is called as those of networks that this program trained: `layers.3.weight`, `layers.3.norm.running_var`.
+fn is_own(name: &str) -> bool {
+    let Some((number, part)) = name.strip_prefix("layers.").and_then(|rest| rest.split_once('.')) else { return false };
+    let part = part.strip_prefix("norm.").unwrap_or(part);
+    number.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(part, "weight" | "bias" | "running_mean" | "running_var" | "num_batches_tracked")
 }
 
 /// timm's VGG has its first two dense layers as convolutions of the whole image, `pre_logits`: they are taken for what they are, so that
@@ -178,6 +187,34 @@ impl<'a> Tensors<'a> {
         };
         self.used.borrow_mut().insert(name);
         Ok(TensorName { name: name.into(), shape: entry.shape.clone() })
+    }
+
+    /// Refuses modules that lack a tensor, and weights that a program would compute.
+    fn complete(&self) -> Result<(), InputError> {
+        let path = self.file.path().display();
+        for name in self.by_name.keys() {
+            let place = || format!("{path}, tensor '{name}'");
+            let parts = ["_mask", "_orig", "_g", "_v", ".original", ".original0", ".original1"];
+            let whole = parts.iter().find_map(|part| name.strip_suffix(part)).filter(|whole| whole.ends_with("weight"));
+            if let Some(weight) = whole {
+                let problem = format!("is a part of '{weight}', which pruning or a norm of weights computes");
+                let remedy = "save the network after torch.nn.utils.prune.remove or its like, or export it to ONNX";
+                return Err(InputError::new(place(), problem, remedy));
+            }
+            let lacks = |suffix: &str, other: &str| {
+                let other = format!("{}.{other}", name.strip_suffix(suffix)?);
+                (!self.has(&other)).then_some(other)
+            };
+            // Named arrays of other programs have biases of other names.
+            if let Some(other) = lacks(".running_mean", "running_var").or_else(|| lacks(".bias", "weight")) {
+                return Err(InputError::new(
+                    place(),
+                    format!("is there without '{other}'"),
+                    "save the whole network again",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Those whose names begin so have no part in the output.

@@ -42,7 +42,7 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow), InputErr
         }
     }
     value = pointwise(&mut net, value);
-    value = net.push("", Kind::Flatten, &[value]);
+    value = net.push("", Kind::Flatten { pixels: Some(1) }, &[value]);
     if let Some(head) = ["fc", "linear"].into_iter().find(|head| tensors.has(&format!("{head}.weight"))) {
         value = tensors.dense(&mut net, head, value)?;
     }

@@ -226,13 +226,13 @@ fn tensors_of_something_else_are_an_error() {
     assert!(error.contains("tensor 'layer1.0.se.fc1.weight': has no place in resnet18"), "{error}");
     tensors.retain(|(name, _)| !name.contains("bn2.running_var"));
     let error = read(&tensors, Arch::Auto).err().unwrap().to_string();
-    assert!(error.contains("no tensor 'layer1.0.bn2.running_var'"), "{error}");
+    assert!(error.contains("is there without 'layer1.0.bn2.running_var'"), "{error}");
     let chain = [conv("b", 4, 3), conv("a", 5, 4), ("x.running_var".into(), vec![9])];
     let error = read(&chain, Arch::Auto).err().unwrap().to_string();
     assert!(error.contains("normalise 9 channels, and 'a' before it gives 5"), "{error}");
     let error = read(&[conv("a", 4, 3), conv("b", 5, 6)], Arch::Auto).err().unwrap().to_string();
     assert!(error.contains("do not follow each other"), "{error}");
-    let error = read(&[conv("a", 4, 3), ("z".into(), vec![2, 4, 3])], Arch::Auto).err().unwrap().to_string();
+    let error = read(&[conv("a", 4, 3), ("z.weight".into(), vec![2, 4, 3])], Arch::Auto).err().unwrap().to_string();
     assert!(error.contains("has 3 axes"), "{error}");
 }
 
@@ -246,7 +246,7 @@ fn chains_are_ordered_by_name_or_as_in_the_file() {
     let dense = |name: &str, outputs: usize, inputs: usize| (name.to_string(), vec![outputs, inputs]);
     let by_name = [dense("l.10.weight", 2, 6), conv("l.1", 4, 1), conv("l.2", 3, 4), dense("l.9.weight", 6, 12)];
     assert_eq!(names(&by_name), ("cnn 1-4-3-6-2".into(), "l.1 l.2 l.9 l.10".into()));
-    let as_in_file = [conv("z", 4, 1), conv("y", 3, 4), dense("x", 6, 12)];
+    let as_in_file = [conv("z", 4, 1), conv("y", 3, 4), dense("x.weight", 6, 12)];
     assert_eq!(names(&as_in_file).1, "z y x");
     let convolutions_first = [dense("classifier.0.weight", 2, 3), conv("features.0", 4, 1), conv("features.3", 3, 4)];
     assert_eq!(names(&convolutions_first).1, "features.0 features.3 classifier.0");
@@ -256,7 +256,8 @@ fn chains_are_ordered_by_name_or_as_in_the_file() {
 #[test]
 fn batch_normalisations_follow_the_layers_of_their_sequence_numbers_or_parents() {
     let followed = |names: &[&str]| -> Result<String, String> {
-        let is_norm = |name: &str| name.contains('b');
+        let is_norm =
+            |name: &str| name.contains('b') && !name.starts_with("conv") && !matches!(name, "block1.0" | "block2.1");
         let mut tensors: Vec<Tensor> = Vec::new();
         for name in names {
             match is_norm(name) {
@@ -283,6 +284,13 @@ fn batch_normalisations_follow_the_layers_of_their_sequence_numbers_or_parents()
         (&["head.b", "head.c", "stem.b", "stem.c"], "head.c+head.b stem.c+stem.b"),
         (&["enc1.bn1", "enc1.c1", "enc2.bn1", "enc2.c1"], "enc1.c1+enc1.bn1 enc2.c1+enc2.bn1"),
         (&["a_c", "c_b", "d_c", "e_b", "f_c"], "a_c+c_b d_c+e_b f_c"),
+        (&["conv1a", "conv1b", "bn1a", "bn1b"], "conv1a+bn1a conv1b+bn1b"),
+        (
+            &["conv2d_1", "conv2d_2", "batch_normalization_1", "batch_normalization_2"],
+            "conv2d_1+batch_normalization_1 conv2d_2+batch_normalization_2",
+        ),
+        (&["conv1", "layer1.bn", "layer1.conv3x3"], "conv1 layer1.conv3x3+layer1.bn"),
+        (&["conv", "conv2", "bn", "bn2"], "conv+bn conv2+bn2"),
     ] {
         assert_eq!(followed(names).as_deref(), Ok(wanted), "{names:?}");
     }
@@ -291,10 +299,24 @@ fn batch_normalisations_follow_the_layers_of_their_sequence_numbers_or_parents()
             &["a_b", "b_b", "c", "d"][..],
             "'a_b.*': are of a batch normalisation, and nothing says which layer it follows",
         ),
+        (&["block1.0", "block2.0", "block2.1"], "nothing says whether an activation lies between"),
         (&["c1", "b1", "d", "nb1"], "follows 'c1' by name, and so does"),
     ] {
         let error = followed(names).unwrap_err();
         assert!(error.contains(wanted), "{names:?}: {error}");
+    }
+    // What weights are computed from, and modules without a part, are no layers.
+    for (extra, wanted) in [
+        (
+            ("c.weight_mask".to_string(), vec![4, 4, 1, 1]),
+            "tensor 'c.weight_mask': is a part of 'c.weight', which pruning",
+        ),
+        (("d.bias".to_string(), vec![4]), "tensor 'd.bias': is there without 'd.weight'"),
+        (("d.running_mean".to_string(), vec![4]), "is there without 'd.running_var'"),
+        (("mean".to_string(), vec![1, 4, 1, 1]), "tensor 'mean': has no place in cnn 4-4-4"),
+    ] {
+        let error = read(&[conv("a", 4, 4), conv("c", 4, 4), extra], Arch::Auto).err().unwrap().to_string();
+        assert!(error.contains(wanted), "{wanted}: {error}");
     }
     // One sequence of numbers, of which the shapes are one: features.1 is no neighbour of classifier.1.
     let mut tensors =

@@ -165,7 +165,9 @@ impl Draft<'_> {
         };
         // Empty axes too are none along which the channels lie.
         let wide: Vec<usize> = (0..constant.shape.len()).filter(|&axis| constant.shape[axis] != 1).collect();
-        let rank = self.rank(value).filter(|_| !self.forms[value].picked);
+        // A network's input of unknown axes: images have four, and so has what is said of their channels.
+        let assumed = self.forms[value].image.then_some(if constant.shape.len() > 2 { 4 } else { 2 });
+        let rank = self.rank(value).or(assumed).filter(|_| !self.forms[value].picked);
         let per_channel = rank.is_some_and(|rank| {
             let channel_axis = rank.min(2).saturating_sub(1);
             wide.iter().all(|axis| axis + rank == channel_axis + constant.shape.len())

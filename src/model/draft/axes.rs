@@ -114,7 +114,7 @@ impl Draft<'_> {
     fn without_pixels(&mut self, site: Site, value: Value, extents: Extents) -> Operand {
         let flat = extents.len() == 2 && self.rank(value) != Some(2);
         let form = Form { extents: Some(extents), ..self.forms[value].clone() };
-        self.follow(site, if flat { Kind::Flatten } else { Kind::Pointwise }, value, form)
+        self.follow(site, if flat { Kind::Flatten { pixels: Some(1) } } else { Kind::Pointwise }, value, form)
     }
 
     /// Axes `from` to `to`, both included, become one.
@@ -159,7 +159,11 @@ impl Draft<'_> {
         };
         let single = form.extents.as_ref().is_some_and(|extents| extents.iter().skip(2).all(|e| *e == Some(1)));
         let mixed = form.mixed || !single;
-        let kind = if self.rank(value) == Some(2) { Kind::Pointwise } else { Kind::Flatten };
+        let pixels = form
+            .extents
+            .as_ref()
+            .and_then(|extents| extents.iter().skip(2).try_fold(1usize, |all, extent| all.checked_mul((*extent)?)));
+        let kind = if self.rank(value) == Some(2) { Kind::Pointwise } else { Kind::Flatten { pixels } };
         self.follow(site, kind, value, Form { extents: Some(vec![batch, width]), mixed, ..Form::default() })
     }
 

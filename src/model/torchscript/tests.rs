@@ -44,7 +44,9 @@ fn layers(dataflow: &Dataflow) -> Vec<(String, Layer)> {
                 [vec![Reached::new(); *before], of(0), vec![Reached::new(); *after]].concat()
             }
             Kind::Unsupported { operation } => panic!("{operation}"),
-            Kind::BatchNorm { .. } | Kind::Scale { .. } | Kind::Pointwise | Kind::Identity | Kind::Flatten => of(0),
+            Kind::BatchNorm { .. } | Kind::Scale { .. } | Kind::Pointwise | Kind::Identity | Kind::Flatten { .. } => {
+                of(0)
+            }
         };
         reached.push(gives);
     }
