@@ -55,8 +55,8 @@ pub struct ChoiceOfK {
 
 /// What is kept of a shuffle.
 struct Shuffled {
-    /// For each k.
-    gaps: Vec<f64>,
+    /// One more than the largest k.
+    eigenvalues: Vec<f64>,
     /// For each k.
     ncuts: Vec<f64>,
 }
@@ -66,8 +66,9 @@ struct Shuffled {
 ///
 /// An eigengap is a ratio here, ln(λ_{k+1} / λ_k): of c parts that are each as deep as the network, the first c eigenvalues are small, and
 /// the next are those of splits along the layers, with a gap behind them that is wide too, but no large ratio. Layers have gaps whatever
-/// the weights, so it is compared with those of shuffles after the same k. The k whose gap exceeds theirs most is recommended if less than a
-/// twentieth of the shuffles, as of p-values, exceed the others as much anywhere in the range, and its clusters are no giant with
+/// the weights, so it is compared with those of shuffles after the same k. Where the parts are weak, splits along the layers have smaller
+/// eigenvalues than they; shuffles have those too, and they do not count. The k whose gap exceeds theirs most, less those, is recommended if
+/// less than a twentieth of the shuffles, as of p-values, exceed the others as much anywhere in the range, and its clusters are no giant with
 /// crumbs.
 ///
 /// # Errors
@@ -94,7 +95,7 @@ pub(super) fn choice_of_k(
             let found = spectrum(&shuffled, with(most + 1, 1 + i));
             let found = found.map_err(|source| NullError { shuffle: i, nodes: shuffled.nodes(), source })?;
             let ncut = |k: usize| clustered(&shuffled, &found, with(k, 1 + i));
-            let kept = Shuffled { gaps: range().map(|k| gap(&found, k)).collect(), ncuts: range().map(ncut).collect() };
+            let kept = Shuffled { eigenvalues: found.eigenvalues.clone(), ncuts: range().map(ncut).collect() };
             done();
             Ok(kept)
         })
@@ -109,12 +110,12 @@ pub(super) fn choice_of_k(
             let agreement = others.sum::<f64>() / (found.len() - 1).max(1) as f64;
             let (_, partition) = by_volume(graph, found.swap_remove(0).labels, k);
             let ncuts: Vec<f64> = shuffles.iter().map(|shuffle| shuffle.ncuts[k - 2]).collect();
-            let gaps: Vec<f64> = shuffles.iter().map(|shuffle| shuffle.gaps[k - 2]).collect();
+            let gaps: Vec<f64> = shuffles.iter().map(|shuffle| gap(&shuffle.eigenvalues, k)).collect();
             Candidate {
                 clusters: k,
                 ncut_per_cluster: partition.ncut() / k as f64,
                 z_score: z_score(partition.ncut(), &ncuts),
-                eigengap: gap(&of_network, k),
+                eigengap: gap(&of_network.eigenvalues, k),
                 null_eigengap: mean_and_sd(&gaps).map_or(0.0, |(mean, _)| mean),
                 agreement,
                 largest_share: partition.volume_shares().first().copied().unwrap_or(1.0),
@@ -122,11 +123,16 @@ pub(super) fn choice_of_k(
         })
         .collect();
     done();
-    Ok(choose(candidates, &shuffles))
+    Ok(choose(candidates, &of_network.eigenvalues, &shuffles))
 }
 
-fn gap(spectrum: &Spectrum, k: usize) -> f64 {
-    (spectrum.eigenvalues[k].max(ZERO) / spectrum.eigenvalues[k - 1].max(ZERO)).ln()
+fn gap(eigenvalues: &[f64], k: usize) -> f64 {
+    (eigenvalues[k].max(ZERO) / eigenvalues[k - 1].max(ZERO)).ln()
+}
+
+/// After each k from 2 up.
+fn gaps(eigenvalues: &[f64]) -> Vec<f64> {
+    (2..eigenvalues.len()).map(|k| gap(eigenvalues, k)).collect()
 }
 
 /// By how much a gap exceeds the mean of others.
@@ -145,11 +151,35 @@ fn p_value_of_gaps(network: &[f64], shuffles: &[Vec<f64>]) -> f64 {
     valid_p_value(-largest(0), &(1..all.len()).map(|i| -largest(i)).collect::<Vec<f64>>())
 }
 
-/// The place in the range whose gap exceeds those of shuffles most, and the p-value of that; `None` of an empty range.
-fn stands_out(network: &[f64], shuffles: &[Vec<f64>]) -> Option<(usize, f64)> {
-    let excess = |at: &usize| excess(network[*at], &shuffles.iter().map(|gaps| gaps[*at]).collect::<Vec<f64>>());
-    let widest = (0..network.len()).max_by(|a, b| excess(a).total_cmp(&excess(b)))?;
-    Some((widest, p_value_of_gaps(network, shuffles)))
+/// What a spectrum says of the number of parts.
+#[derive(Clone, Copy)]
+struct StandsOut {
+    /// The k whose gap exceeds those of shuffles most.
+    gap_after: usize,
+    /// Eigenvalues up to there, the first aside, that shuffles have too: splits along the layers. Median over shuffles.
+    along_layers: usize,
+    /// Of the gap.
+    p_value: f64,
+}
+
+impl StandsOut {
+    /// `None` of an empty range.
+    fn new(network: &[f64], shuffles: &[&[f64]]) -> Option<Self> {
+        let of_shuffles: Vec<Vec<f64>> = shuffles.iter().map(|eigenvalues| gaps(eigenvalues)).collect();
+        let own = gaps(network);
+        let excess = |at: &usize| excess(own[*at], &of_shuffles.iter().map(|gaps| gaps[*at]).collect::<Vec<f64>>());
+        let gap_after = 2 + (0..own.len()).max_by(|a, b| excess(a).total_cmp(&excess(b)))?;
+        let as_small = |eigenvalues: &&[f64]| eigenvalues[1..].iter().filter(|λ| **λ <= network[gap_after - 1]).count();
+        let mut counts: Vec<usize> = shuffles.iter().map(as_small).collect();
+        counts.sort_unstable();
+        let along_layers = counts.get(counts.len() / 2).copied().unwrap_or(0);
+        Some(Self { gap_after, along_layers, p_value: p_value_of_gaps(&own, &of_shuffles) })
+    }
+
+    /// The number of parts; 1 or less of none.
+    fn parts(&self) -> usize {
+        self.gap_after.saturating_sub(self.along_layers)
+    }
 }
 
 /// The number of clusters that [`choice_of_k`] would recommend, looking at up to [`BEYOND`] more than [`ClusterParams::k`], by the eigengaps
@@ -160,18 +190,18 @@ pub(super) fn gaps_choose(
     shuffles: usize,
 ) -> Result<Option<usize>, MeasureError> {
     let most = (params.k + BEYOND).min(graph.nodes().saturating_sub(2));
-    let gaps = |graph: &NeuronGraph, index: u64| {
+    let eigenvalues = |graph: &NeuronGraph, index: u64| {
         let found = spectrum(graph, ClusterParams { k: most + 1, index, ..params });
-        found.map(|found| (2..=most).map(|k| gap(&found, k)).collect::<Vec<f64>>())
+        found.map(|found| found.eigenvalues)
     };
     let of_shuffle = |i: u64| {
         let shuffled = shuffle(graph, NullModel::Layer, &mut stream(params.seed, Purpose::Shuffle, i, 0));
-        gaps(&shuffled.without_isolated().0, 1 + i)
+        eigenvalues(&shuffled.without_isolated().0, 1 + i)
     };
     let shuffles: Vec<Vec<f64>> = (0..shuffles as u64).into_par_iter().map(of_shuffle).collect::<Result<_, _>>()?;
-    let own = gaps(graph, 0)?;
-    let found = stands_out(&own, &shuffles).filter(|(_, p)| *p < LEVEL);
-    Ok(found.map(|(at, _)| at + 2))
+    let own = eigenvalues(graph, 0)?;
+    let found = StandsOut::new(&own, &shuffles.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    Ok(found.filter(|found| found.p_value < LEVEL && found.parts() > 1).map(|found| found.parts()))
 }
 
 /// The n-cut of k clusters by the first k eigenvectors of a larger spectrum.
@@ -180,31 +210,56 @@ fn clustered(graph: &NeuronGraph, spectrum: &Spectrum, params: ClusterParams) ->
     by_volume(graph, found.labels, params.k).1.ncut()
 }
 
-fn choose(candidates: Vec<Candidate>, shuffles: &[Shuffled]) -> ChoiceOfK {
-    let network: Vec<f64> = candidates.iter().map(|candidate| candidate.eigengap).collect();
-    let of_shuffles: Vec<Vec<f64>> = shuffles.iter().map(|shuffle| shuffle.gaps.clone()).collect();
-    let Some((at, p_value)) = stands_out(&network, &of_shuffles) else {
+fn choose(candidates: Vec<Candidate>, network: &[f64], shuffles: &[Shuffled]) -> ChoiceOfK {
+    let of_shuffles: Vec<&[f64]> = shuffles.iter().map(|shuffle| shuffle.eigenvalues.as_slice()).collect();
+    let Some(found) = StandsOut::new(network, &of_shuffles) else {
         let reason = "the graph is too small to be split in more than one way".into();
         return ChoiceOfK { candidates, recommended: None, p_value: 1.0, reason };
     };
-    let Candidate { clusters: k, eigengap, null_eigengap, largest_share, .. } = candidates[at];
+    let (StandsOut { gap_after, along_layers, p_value }, parts) = (found, found.parts());
+    let Candidate { eigengap, null_eigengap, .. } = candidates[gap_after - 2];
+    let share = |k: usize| candidates.get(k.wrapping_sub(2)).map_or(1.0, |candidate| candidate.largest_share);
+    let where_to = format!("eigenvalues exceed those of shuffles most after k = {gap_after}");
     let (recommended, reason) = if p_value >= LEVEL {
         (None, "none stands out: shuffles have eigenvalues that exceed the ones before them as much".into())
-    } else if largest_share > giant_share(k) {
-        let percent = 100.0 * largest_share;
-        let where_to = format!("eigenvalues exceed those of shuffles most after k = {k}");
+    } else if parts < 2 {
+        (None, format!("none stands out: {where_to}, and those up to there are of splits along the layers"))
+    } else if share(parts) > giant_share(parts) {
+        let percent = 100.0 * share(parts);
         (None, format!("none stands out: {where_to}, but one cluster holds {percent:.0} % of the volume there"))
     } else {
         // eigenvalues as good as 0 have no ratio to speak of
         let times =
             |gap: f64| if gap > 100f64.ln() { "over 100 times".into() } else { format!("{:.2} times", gap.exp()) };
         let (own, theirs) = (times(eigengap), times(null_eigengap));
-        (
-            Some(k),
-            format!(
-                "{k}: after k = {k} comes an eigenvalue {own} as large, in shuffles {theirs}, more than after any other"
-            ),
-        )
+        let besides = match along_layers {
+            0 => String::new(),
+            1 => "; one of those up to there is of a split along the layers, as shuffles have it".into(),
+            many => format!("; {many} of those up to there are of splits along the layers, as shuffles have them"),
+        };
+        let after = format!("after k = {gap_after} comes an eigenvalue {own} as large, in shuffles {theirs}");
+        (Some(parts), format!("{parts}: {after}, more than after any other{besides}"))
     };
     ChoiceOfK { candidates, recommended, p_value, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four parts whose eigenvalues lie above that of a split along the layers, or below it.
+    #[test]
+    fn splits_along_the_layers_are_no_parts() {
+        let shuffles: Vec<[f64; 7]> = (0..40)
+            .map(|i| [0.0, 0.2, 0.9, 0.901, 0.902, 0.903, 0.904].map(|λ| λ * (1.0 + 1e-3 * f64::from(i))))
+            .collect();
+        let shuffles: Vec<&[f64]> = shuffles.iter().map(|λ| λ.as_slice()).collect();
+        for (network, gap_after, along_layers) in
+            [([0.0, 0.2, 0.5, 0.51, 0.52, 0.9, 0.91], 5, 1), ([0.0, 0.1, 0.11, 0.12, 0.3, 0.31, 0.32], 4, 0)]
+        {
+            let found = StandsOut::new(&network, &shuffles).unwrap();
+            assert_eq!((found.gap_after, found.along_layers, found.parts()), (gap_after, along_layers, 4));
+            assert!(found.p_value < LEVEL);
+        }
+    }
 }
