@@ -38,8 +38,10 @@ impl Module<'_> {
         self.entry.shape.len() > 2 && !self.name.starts_with("pre_logits.")
     }
 
-    fn is_own_batch_norm(&self) -> bool {
-        self.is_batch_norm() && super::is_own(&format!("{}.running_var", self.name))
+    /// Whether it is one of this program's, behind that layer.
+    fn is_own_batch_norm(&self, layer: &str) -> bool {
+        let is_own = super::is_own(&format!("{layer}.weight")) && !layer.ends_with(".norm");
+        is_own && self.name.strip_suffix(".norm") == Some(layer)
     }
 
     /// `(inputs, outputs)` of a layer.
@@ -119,7 +121,7 @@ pub(super) fn dataflow(tensors: &Tensors) -> Result<(String, Dataflow, String), 
             if !is_directly_behind(layer.name, norm.name) {
                 value = super::pointwise(&mut net, value);
             }
-            let epsilon = if norm.is_own_batch_norm() { OWN_EPSILON } else { EPSILON };
+            let epsilon = if norm.is_own_batch_norm(layer.name) { OWN_EPSILON } else { EPSILON };
             value = tensors.batch_norm(&mut net, norm.name, epsilon, value)?;
         }
     }

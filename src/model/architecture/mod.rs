@@ -123,9 +123,10 @@ pub fn architecture(file: &TensorFile, architecture: Arch) -> Result<Architectur
 /// Whether a tensor is called as those of networks that this program trained: `layers.3.weight`, `layers.3.norm.running_var`.
 fn is_own(name: &str) -> bool {
     let Some((number, part)) = name.strip_prefix("layers.").and_then(|rest| rest.split_once('.')) else { return false };
-    let part = part.strip_prefix("norm.").unwrap_or(part);
+    let of_norm = part.strip_prefix("norm.");
+    let is_of_norm = of_norm.is_some_and(|part| matches!(part, "running_mean" | "running_var" | "num_batches_tracked"));
     number.bytes().all(|byte| byte.is_ascii_digit())
-        && matches!(part, "weight" | "bias" | "running_mean" | "running_var" | "num_batches_tracked")
+        && (matches!(of_norm.unwrap_or(part), "weight" | "bias") || is_of_norm)
 }
 
 /// timm's VGG has its first two dense layers as convolutions of the whole image, `pre_logits`: they are taken for what they are, so that
@@ -201,6 +202,9 @@ impl<'a> Tensors<'a> {
                 let remedy = "save the network after torch.nn.utils.prune.remove or its like, or export it to ONNX";
                 return Err(InputError::new(place(), problem, remedy));
             }
+        }
+        for name in self.by_name.keys() {
+            let place = || format!("{path}, tensor '{name}'");
             let lacks = |suffix: &str, other: &str| {
                 let other = format!("{}.{other}", name.strip_suffix(suffix)?);
                 (!self.has(&other)).then_some(other)

@@ -305,6 +305,18 @@ fn batch_normalisations_follow_the_layers_of_their_sequence_numbers_or_parents()
         let error = followed(names).unwrap_err();
         assert!(error.contains(wanted), "{names:?}: {error}");
     }
+    // Names that begin like this program's own, of another: its ε is PyTorch's, and what was assumed is told.
+    let mut tensors = vec![conv("layers.0.conv", 4, 4), conv("layers.1.conv", 4, 4)];
+    tensors.extend(norm("layers.0.norm", 4));
+    let tensors: Vec<(&str, &[usize])> =
+        tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
+    let found = architecture(&file(&tensors), Arch::Auto).unwrap();
+    assert!(found.assumed.unwrap().contains("(ε = 1e-5) 'layers.0.norm' behind 'layers.0.conv'"));
+    let epsilons = found.dataflow.operations.iter().filter_map(|operation| match operation.kind {
+        Kind::BatchNorm { epsilon, .. } => Some(epsilon),
+        _ => None,
+    });
+    assert_eq!(epsilons.collect::<Vec<_>>(), [1e-5]);
     // What weights are computed from, and modules without a part, are no layers.
     for (extra, wanted) in [
         (
