@@ -240,7 +240,7 @@ fn densities_and_null_distributions() {
     assert_eq!(text("runs/start/density-unpruned.svg").matches("class=\"curve\"").count(), 2);
     let nulls = text("runs/nulls/nulls-unpruned.svg");
     let count = |part: &str| nulls.matches(part).count();
-    assert_eq!((count("class=\"panel\""), count("class=\"null\""), count(">&lt;T&gt;</text>")), (2, 4, 1));
+    assert_eq!((count("class=\"panel\""), count("class=\"null\""), count(">&lt;T&gt;, unpruned</text>")), (2, 4, 1));
     work.write("grid.yaml", text("grid.yaml").replace("nulls: [", "nulls: [prune, "));
     work.expect_input_error(&["report", "grid.yaml"], &["grid.yaml:", "did you mean 'pruned'?"]);
 }

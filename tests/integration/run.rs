@@ -358,10 +358,12 @@ fn a_damaged_result_is_named() {
     let other = runs(&work.path("runs/other"))["dropout=0/r0"].join("result.json");
     assert!(other.exists());
     // nor is that of another run taken for its own
-    let text = std::fs::read_to_string(&other).unwrap().replace("\"replicate\": 0", "\"replicate\": 3");
-    std::fs::write(&other, text.replace("\"replicate\":0", "\"replicate\":3")).unwrap();
+    let text = std::fs::read_to_string(&other).unwrap();
+    let moved = text.replace("\"replicate\": 0", "\"replicate\": 3").replace("\"replicate\":0", "\"replicate\":3");
+    std::fs::write(&other, moved).unwrap();
     let report = work.ncut(&["report", "grid.yaml"]).ok();
     assert!(report.stderr.contains("/r3, not of the run that it lies with; put it back there"), "{report}");
+    std::fs::write(&other, text).unwrap();
     // a checkpoint that is none is no obstacle, and is not believed
     std::fs::remove_file(run.join("result.json")).unwrap();
     std::fs::write(run.join("checkpoint.safetensors"), "{").unwrap();
