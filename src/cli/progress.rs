@@ -87,6 +87,8 @@ struct AtWork {
     total: usize,
     epochs: usize,
     last: String,
+    /// Whether it waits for its turn.
+    made_room: bool,
 }
 
 impl GridProgress {
@@ -124,6 +126,14 @@ impl GridProgress {
         self.line(&format!("{}: stopped, its state is saved", run.label()));
     }
 
+    /// A run has made room for another, and goes on later.
+    pub(super) fn made_room(&self, run: &Run) {
+        if let Some(state) = self.states().get_mut(&run.label()) {
+            state.bar.finish_and_clear();
+            state.made_room = true;
+        }
+    }
+
     pub(super) fn close(&self) {
         self.all.finish_and_clear();
     }
@@ -149,9 +159,10 @@ impl Observer for GridProgress {
         bar.set_position(done as u64);
         bar.reset_eta();
         let last = String::from("training");
-        let state = AtWork { bar, start: Instant::now(), done_at_start: done, done, total, epochs, last };
-        self.states().insert(run.label(), state);
-        if done > 0 {
+        let made_room = false;
+        let state = AtWork { bar, start: Instant::now(), done_at_start: done, done, total, epochs, last, made_room };
+        let before = self.states().insert(run.label(), state);
+        if done > 0 && !before.is_some_and(|before| before.made_room) {
             self.line(&format!("{}: going on after step {done} of {total}", run.label()));
         }
     }

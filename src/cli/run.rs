@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tch::Device;
 
@@ -235,8 +235,48 @@ fn conditions<'a>(runs: &[&'a GridRun], most: usize) -> Vec<Vec<&'a GridRun>> {
     runs.chunk_by(alike).flat_map(|condition| condition.chunks(most)).map(<[_]>::to_vec).collect()
 }
 
+/// Runs that nobody is doing, in groups that are trained in one pass.
+struct Waiting<'a> {
+    /// With whether another process was doing the run when it was asked for last.
+    groups: Mutex<VecDeque<(Vec<&'a GridRun>, bool)>>,
+    jobs: usize,
+    /// [`Context::others_wait`].
+    others_wait: &'a AtomicBool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(groups: Vec<Vec<&'a GridRun>>, jobs: usize, others_wait: &'a AtomicBool) -> Self {
+        let groups = groups.into_iter().map(|group| (group, false)).collect();
+        Self { groups: Mutex::new(groups), jobs, others_wait }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut VecDeque<(Vec<&'a GridRun>, bool)>) -> T) -> T {
+        let mut groups = self.groups.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let changed = change(&mut groups);
+        let wait = groups.iter().filter(|(_, is_elsewhere)| !is_elsewhere).count();
+        self.others_wait.store((1..self.jobs).contains(&wait), Ordering::Relaxed);
+        changed
+    }
+
+    fn take(&self) -> Option<(Vec<&'a GridRun>, bool)> {
+        self.change(VecDeque::pop_front)
+    }
+
+    fn put_last(&self, run: &'a GridRun, is_elsewhere: bool) {
+        self.change(|groups| groups.push_back((vec![run], is_elsewhere)));
+    }
+
+    fn put_first(&self, runs: Vec<&'a GridRun>) {
+        self.change(|groups| runs.into_iter().rev().for_each(|run| groups.push_front((vec![run], false))));
+    }
+
+    fn count(&self) -> usize {
+        self.change(|groups| groups.iter().map(|(group, _)| group.len()).sum())
+    }
+}
+
 /// Does `groups` of runs on `jobs` threads, each taking the next one; those of a group are trained in one pass as far as they can
-/// be. A failure is shown at once and the others go on. Runs that another process is doing are waited for, and taken over if it
+/// be. When fewer wait than there are threads, the runs that are left take turns of some epochs, so that no thread is idle until the last ones end. A failure is shown at once and the others go on. Runs that another process is doing are waited for, and taken over if it
 /// dies. Stops when asked to, or after `most` failures.
 pub(super) fn work(
     groups: Vec<Vec<&GridRun>>,
@@ -246,15 +286,8 @@ pub(super) fn work(
     context: &Context,
     progress: &GridProgress,
 ) -> Worked {
-    let waiting: Mutex<VecDeque<(Vec<&GridRun>, bool)>> =
-        Mutex::new(groups.into_iter().map(|group| (group, false)).collect());
+    let waiting = Waiting::new(groups, jobs, &context.others_wait);
     let (failures, stopped) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
-    let take = || waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
-    let put_back = |run| waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push_back((vec![run], true));
-    let put_first = |runs: Vec<_>| {
-        let mut waiting = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        runs.into_iter().rev().for_each(|run| waiting.push_front((vec![run], false)));
-    };
     let fail = |run: &GridRun, error: RunError| {
         progress.finished(run, &format!("failed: {error}"));
         let mut failures = failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -267,13 +300,13 @@ pub(super) fn work(
         for _ in 0..jobs {
             scope.spawn(|| {
                 while !context.stop.is_requested()
-                    && let Some((group, asked_before)) = take()
+                    && let Some((group, asked_before)) = waiting.take()
                 {
                     let &[run] = &group[..] else {
                         // what goes wrong goes wrong again in the run that it is due to
                         let train = || execute_training_together(&group, context, progress);
                         let _ = catch_unwind(AssertUnwindSafe(train));
-                        put_first(group);
+                        waiting.put_first(group);
                         continue;
                     };
                     if asked_before {
@@ -292,7 +325,11 @@ pub(super) fn work(
                             if !asked_before {
                                 progress.line(&format!("{}: {holder} is doing it", run.label()));
                             }
-                            put_back(run);
+                            waiting.put_last(run, true);
+                        }
+                        Ok(Ok(Outcome::MadeRoom)) => {
+                            progress.made_room(run);
+                            waiting.put_last(run, false);
                         }
                         Ok(Ok(Outcome::Stopped)) => {
                             stopped.fetch_add(1, Ordering::Relaxed);
@@ -305,9 +342,8 @@ pub(super) fn work(
             });
         }
     });
-    let waiting = waiting.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     Worked {
         failures: failures.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()),
-        unfinished: stopped.into_inner() + waiting.iter().map(|(group, _)| group.len()).sum::<usize>(),
+        unfinished: stopped.into_inner() + waiting.count(),
     }
 }

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tch::Device;
@@ -155,13 +156,24 @@ pub struct Context {
     pub threads_per_run: usize,
     /// Looked at after each step and each shuffle: state is saved, and the run stops.
     pub stop: Stop,
+    /// Looked at after each epoch: whether a run that trains makes room, so that all that are left share the threads. Set while fewer
+    /// runs wait than are at work: else the last ones would leave threads idle.
+    pub others_wait: AtomicBool,
     datasets: Mutex<HashMap<(String, usize), Arc<Dataset>>>,
 }
 
 impl Context {
     /// No data set is read yet.
     pub fn new(data_dir: PathBuf, out: PathBuf, device: Device, threads_per_run: usize, stop: Stop) -> Self {
-        Self { data_dir, out, device, threads_per_run, stop, datasets: Mutex::default() }
+        Self {
+            data_dir,
+            out,
+            device,
+            threads_per_run,
+            stop,
+            others_wait: AtomicBool::default(),
+            datasets: Mutex::default(),
+        }
     }
 
     /// Each data set is read once.
@@ -356,6 +368,8 @@ pub enum Outcome {
     Elsewhere(String),
     /// It was asked to stop, and goes on from there when it is asked for again.
     Stopped,
+    /// It made room for one that waits ([`Context::others_wait`]), and goes on likewise.
+    MadeRoom,
 }
 
 /// Does `run`, or what is left of it, as far as `stage`. A run that is done, or that another process is doing, is not
@@ -425,7 +439,9 @@ fn attempted(
     let config = serde_yaml::to_string(run.settings()).unwrap_or_default();
     let config = format!("# ncut {}, replicate {}\n{config}", crate::VERSION, run.replicate);
     aside::write(&directory.config(), config.as_bytes())?;
-    let Some(trained) = train(run, context, directory, observer)? else { return Ok(Outcome::Stopped) };
+    let Some(trained) = train(run, context, directory, observer)? else {
+        return Ok(if context.stop.is_requested() { Outcome::Stopped } else { Outcome::MadeRoom });
+    };
     if stage == Stage::Train {
         return Ok(Outcome::Done);
     }

@@ -8,10 +8,14 @@ use super::training_curve::{self, state};
 use crate::train::host::Threads;
 use crate::train::{EpochRecord, Replicates, Trainer};
 use crate::{InputError, aside};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long training goes on between two checkpoints, however long an epoch is.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a run trains at least before it makes room for others: taking one up again takes a fraction of it.
+const TURN: Duration = Duration::from_millis(200);
 
 /// A run's training, at its end.
 pub(super) struct Trained {
@@ -51,7 +55,7 @@ enum Begun<'a> {
     At(Box<Trainer>, Training<'a>),
 }
 
-/// Trains to the end and leaves the networks and metrics on disk; `None` if it was asked to stop before.
+/// Trains to the end and leaves the networks and metrics on disk; `None` if it was asked to stop before, or made room for another run.
 pub(super) fn train(
     run: &Run,
     context: &Context,
@@ -138,7 +142,8 @@ fn begin<'a>(run: &'a Run, context: &Context, directory: &'a RunDirectory) -> Re
     Ok(Begun::At(Box::new(trainer), Training { run, directory, records, kept, earlier }))
 }
 
-/// Trains to the end: the seconds that it took, of each run its share; `None` if it was asked to stop before.
+/// Trains to the end: the seconds that it took, of each run its share; `None` if it was asked to stop before, or made
+/// room for another run.
 fn advance(
     mut replicates: Replicates,
     trainings: &mut [Training],
@@ -181,6 +186,11 @@ fn advance(
         }
         diverged?;
         if stop {
+            return Ok(None);
+        }
+        let others_wait = context.others_wait.load(Ordering::Relaxed);
+        if let ([training], true) = (&*trainings, others_wait && epoch_ended && !finished && start.elapsed() > TURN) {
+            log(training.directory, "making room for a run that waits")?;
             return Ok(None);
         }
         if save {

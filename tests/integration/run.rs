@@ -226,6 +226,34 @@ fn jobs_and_folders_do_not_change_results() {
     assert_eq!(hashes.len(), 4);
 }
 
+/// Two threads and three runs: one would be alone for half of the time.
+#[test]
+fn the_last_runs_take_turns() {
+    let work = Work::new();
+    let fixed =
+        "{dataset: random, hidden: [64], epochs: 8, pruning_epochs: 0, n_train: 20000, shuffles: 0, clusters: 3}";
+    work.write("grid.yaml", format!("experiments:\n  turns:\n    fixed: {fixed}\n    seeds: 3\n"));
+    work.ncut(&["run", "grid.yaml", "--jobs", "1", "--out", "one"]).ok();
+    let turns = work.ncut(&["run", "grid.yaml", "--jobs", "2", "--out", "two"]).ok();
+    let condition = |out: &str| work.path(out).join("turns").read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let [one, two] = ["one", "two"].map(|out| condition(out).find(|path| path.is_dir()).unwrap());
+    let mut made_room = 0;
+    for r in ["r0", "r1", "r2"] {
+        let [one, two] = [&one, &two].map(|condition| condition.join(r));
+        for file in ["metrics.jsonl", "unpruned.safetensors"] {
+            assert!(std::fs::read(one.join(file)).unwrap() == std::fs::read(two.join(file)).unwrap(), "{r}/{file}");
+        }
+        let log = |run: &Path| std::fs::read_to_string(run.join("log.txt")).unwrap();
+        assert!(!log(&one).contains("making room"), "{}", log(&one));
+        let log = log(&two);
+        made_room += log.matches("making room").count();
+        assert_eq!(log.matches("making room").count(), log.matches("going on after epoch").count(), "{log}");
+    }
+    assert!(made_room >= 2, "{made_room} turns");
+    let shown = &turns.stderr;
+    assert!(!shown.contains("going on after") && shown.matches("done in").count() == 3, "{shown}");
+}
+
 #[test]
 fn replicates_trained_in_one_pass_are_runs_like_others() {
     let work = work_with_grid("    grid: {dropout: [0, 0.5]}\n    seeds: 3\n");
