@@ -16,6 +16,7 @@ use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tch::Device;
 
@@ -199,7 +200,7 @@ pub struct Timing {
     pub graph: f64,
     /// Clustering the network.
     pub cluster: f64,
-    /// Clustering its shuffles.
+    /// Clustering its shuffles, after that: the first ones are clustered beside it.
     pub null: f64,
     /// All of it.
     pub total: f64,
@@ -476,25 +477,35 @@ pub fn measure(
 ) -> Result<Measurement, MeasureError> {
     let subject = Subject::new(graph, params)?;
     let start = Instant::now();
-    let clustering = subject.cluster()?;
-    let cluster = start.elapsed().as_secs_f64();
-    let network = clustering.partition.ncut();
-    found(Found::Network(network));
     let Shuffling { done: mut ncuts, stop_at } = shuffling;
     ncuts.truncate(params.shuffles);
-    let place = |ncuts: &[f64]| stop_at.and_then(|most| place_of_lower(network, ncuts, most));
-    if let Some(model) = params.null {
+    // where it stops depends on the order of the shuffles alone, so some may be computed in vain
+    let at_once = if stop_at.is_some() { 2 * rayon::current_num_threads() } else { params.shuffles };
+    let failed = AtomicBool::new(false);
+    let more = |done: usize| -> Result<Vec<f64>, NullError> {
+        let Some(model) = params.null else { return Ok(Vec::new()) };
+        let next: Vec<u64> = (done..params.shuffles).take(at_once).map(|i| i as u64).collect();
+        let computed = subject.shuffled(model, &next, |_, ncut| {
+            found(Found::Shuffle(ncut));
+            if failed.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(computed.into_iter().map(|(_, ncut)| ncut).collect())
+    };
+    let network = || {
+        let clustering = subject.cluster();
+        failed.store(clustering.is_err(), Ordering::Relaxed);
+        let clustering = clustering?;
+        found(Found::Network(clustering.partition.ncut()));
         ncuts.iter().for_each(|ncut| found(Found::Shuffle(*ncut)));
-        // where it stops depends on the order of the shuffles alone, so some may be computed in vain
-        let at_once = if stop_at.is_some() { 2 * rayon::current_num_threads() } else { params.shuffles };
-        while ncuts.len() < params.shuffles && place(&ncuts).is_none() {
-            let next: Vec<u64> = (ncuts.len()..params.shuffles).take(at_once).map(|i| i as u64).collect();
-            let computed = subject.shuffled(model, &next, |_, ncut| {
-                found(Found::Shuffle(ncut));
-                ControlFlow::Continue(())
-            })?;
-            ncuts.extend(computed.into_iter().map(|(_, ncut)| ncut));
-        }
+        Ok::<_, MeasureError>((clustering, start.elapsed().as_secs_f64()))
+    };
+    let (network, first) = rayon::join(network, || more(ncuts.len()));
+    let (clustering, cluster) = network?;
+    ncuts.extend(first?);
+    let ncut = clustering.partition.ncut();
+    let place = |ncuts: &[f64]| stop_at.and_then(|most| place_of_lower(ncut, ncuts, most));
+    while params.null.is_some() && ncuts.len() < params.shuffles && place(&ncuts).is_none() {
+        ncuts.extend(more(ncuts.len())?);
     }
     let stopped = place(&ncuts);
     ncuts.truncate(stopped.map_or(usize::MAX, |place| place + 1));

@@ -12,6 +12,7 @@ pub use channels::{Convention, GraphLayers, GraphParams, Norm, Weighted, channel
 pub use mlp::mlp_graph;
 use sprs::CsMatI;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Sparse matrix in CSR form, f64 with 32-bit indices; indices sorted in each row, explicit zeros absent.
 pub type Csr = CsMatI<f64, u32>;
@@ -105,12 +106,17 @@ impl NeuronGraph {
         let mut degrees = vec![0.0; self.nodes()];
         let offsets = self.offsets();
         for Block { source, target, weights } in &self.blocks {
-            for (i, row) in weights.outer_iterator().enumerate() {
-                degrees[offsets[*source] + i] += row.data().iter().sum::<f64>();
-                if source == target {
-                    continue;
-                }
-                let columns = &mut degrees[offsets[*target]..][..weights.cols()];
+            let ranges: Vec<_> = weights.indptr().iter_outer_sz().collect();
+            let row = |range: Option<&Range<usize>>| range.map_or(&[][..], |range| &weights.data()[range.clone()]);
+            for (degrees, ranges) in degrees[offsets[*source]..].chunks_mut(4).zip(ranges.chunks(4)) {
+                let sums = sums(std::array::from_fn(|r| row(ranges.get(r))));
+                degrees.iter_mut().zip(sums).for_each(|(degree, sum)| *degree += sum);
+            }
+            if source == target {
+                continue;
+            }
+            let columns = &mut degrees[offsets[*target]..][..weights.cols()];
+            for row in weights.outer_iterator() {
                 match row.nnz() == columns.len() {
                     true => columns.iter_mut().zip(row.data()).for_each(|(degree, weight)| *degree += weight),
                     false => row.iter().for_each(|(j, weight)| columns[j] += weight),
@@ -245,6 +251,17 @@ impl NeuronGraph {
         }
         Some(side)
     }
+}
+
+/// The sum of each row from its first entry to its last; in step, so that an addition need not wait for the one before it.
+fn sums(rows: [&[f64]; 4]) -> [f64; 4] {
+    let shortest = rows.iter().map(|row| row.len()).min().unwrap_or(0);
+    let mut sums = [0.0; 4];
+    let [a, b, c, d] = rows.map(|row| row[..shortest].iter());
+    for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
+        sums.iter_mut().zip([a, b, c, d]).for_each(|(sum, weight)| *sum += weight);
+    }
+    std::array::from_fn(|r| rows[r][shortest..].iter().fold(sums[r], |sum, weight| sum + weight))
 }
 
 fn offsets(node_sets: &[NodeSet]) -> Vec<usize> {

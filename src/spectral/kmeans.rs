@@ -457,12 +457,12 @@ impl Points {
         (self.n..tiles.len() * TILE).for_each(|padding| set_lane(&mut tiles[padding / TILE], padding % TILE, 0.0));
         let mut nearest = Distances { tiles, ..Default::default() };
         let mut drawn = vec![Distances::default(); trials];
-        self.distances_to(&[first], &nearest, &mut drawn);
+        self.distances_to::<1>(&[first], &nearest, &mut drawn);
         std::mem::swap(&mut nearest, &mut drawn[0]);
         for _ in 1..k {
             let candidates: Vec<usize> =
                 (0..trials).map(|_| nearest.at(rng.gen_range(0.0..1.0) * nearest.total, self.n)).collect();
-            self.distances_to(&candidates, &nearest, &mut drawn);
+            self.distances_to::<GROUP>(&candidates, &nearest, &mut drawn);
             let best = (1..trials).fold(0, |best, t| if drawn[t].total < drawn[best].total { t } else { best });
             centres.extend(self.row(candidates[best]));
             std::mem::swap(&mut nearest, &mut drawn[best]);
@@ -470,21 +470,22 @@ impl Points {
         centres
     }
 
-    /// For each of some points `chosen` the smaller of the squared distances to it and `nearest`, into `out`.
-    fn distances_to(&self, chosen: &[usize], nearest: &Distances, out: &mut [Distances]) {
-        for (chosen, out) in chosen.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
+    /// For each of some points `chosen` the smaller of the squared distances to it and `nearest`, into `out`; `AT_ONCE` of them at a
+    /// time.
+    fn distances_to<const AT_ONCE: usize>(&self, chosen: &[usize], nearest: &Distances, out: &mut [Distances]) {
+        for (chosen, out) in chosen.chunks(AT_ONCE).zip(out.chunks_mut(AT_ONCE)) {
             // the last group is filled up with its first point, for which there is no place in `out`
-            let centres: [&[f64]; GROUP] = std::array::from_fn(|c| self.row(*chosen.get(c).unwrap_or(&chosen[0])));
-            let transposed: Vec<[f64; GROUP]> =
+            let centres: [&[f64]; AT_ONCE] = std::array::from_fn(|c| self.row(*chosen.get(c).unwrap_or(&chosen[0])));
+            let transposed: Vec<[f64; AT_ONCE]> =
                 (0..self.width).map(|d| std::array::from_fn(|c| centres[c][d])).collect();
             for out in &mut *out {
                 out.tiles.clear();
                 out.sums.clear();
             }
             for (tile, nearest) in self.tiles.chunks_exact(self.width).zip(&nearest.tiles) {
-                let mut distance = [[f64x4::ZERO; REGISTERS]; GROUP];
+                let mut distance = [[f64x4::ZERO; REGISTERS]; AT_ONCE];
                 for (x, centres) in tile.iter().zip(&transposed) {
-                    for c in 0..GROUP {
+                    for c in 0..AT_ONCE {
                         for r in 0..REGISTERS {
                             let difference = x[r] - f64x4::from(centres[c]);
                             distance[c][r] = difference.mul_add(difference, distance[c][r]);
