@@ -2,6 +2,7 @@
 
 use super::grid::Run;
 use super::network_graph::network_graph;
+use super::networks;
 use super::run::{Context, Observer, Outcome, RunError, log, signal};
 use super::settings::Settings;
 use super::shuffles::{Owner, Shuffles, folder, shard};
@@ -77,13 +78,20 @@ fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject,
 /// asked to stop before all were there.
 fn shuffled(
     run: &Run,
-    subject: &Subject,
-    shuffles: &Shuffles,
+    state: &str,
+    (subject, shuffles): (&Subject, &Shuffles),
     wanted: &[u64],
     context: &Context,
     observer: &impl Observer,
 ) -> Result<Option<BTreeMap<u64, f64>>, RunError> {
     let mut known = shuffles.known()?;
+    if wanted.iter().any(|i| !known.contains_key(i))
+        && let Some((ncuts, from)) = networks::shuffles(&context.out, run, state, shuffles.owner())
+    {
+        let directory = RunDirectory::new(&context.out, run);
+        log(&directory, &format!("{} shuffles of {state} are those of {from}", ncuts.len().min(wanted.len())))?;
+        known.extend((0..).zip(ncuts));
+    }
     let missing: Vec<u64> = wanted.iter().copied().filter(|i| !known.contains_key(i)).collect();
     (missing.len()..wanted.len()).for_each(|_| observer.shuffle(run));
     if missing.is_empty() {
@@ -140,7 +148,7 @@ pub(super) fn measured(
     let clustering =
         subject.cluster().map_err(|e| RunError::Measure(directory.network(state).display().to_string(), e))?;
     let cluster = start.elapsed().as_secs_f64() - load;
-    let Some(ncuts) = shuffled(run, &subject, &shuffles, &wanted, context, observer)? else {
+    let Some(ncuts) = shuffled(run, state, (&subject, &shuffles), &wanted, context, observer)? else {
         log_stop(state, directory, context)?;
         return Ok(None);
     };
@@ -210,7 +218,7 @@ pub(super) fn shuffle_shard(
         }
         observer.measuring(run, state, wanted.len());
         let (subject, _, shuffles) = subject(run, state, directory)?;
-        if shuffled(run, &subject, &shuffles, &wanted, context, observer)?.is_none() {
+        if shuffled(run, state, (&subject, &shuffles), &wanted, context, observer)?.is_none() {
             return Ok(Outcome::Stopped);
         }
     }

@@ -1,5 +1,5 @@
 //! Networks that are trained once: runs that differ only in how they are measured have the same ones. Runs of one identity
-//! in several experiments have the same result, too.
+//! in several experiments have the same result, too, and such that differ in the number of shuffles share those that both have.
 //!
 //! ```text
 //! OUT/.networks/<seed of the run, 12 hexadecimal digits>     the run directory, below OUT, that has them
@@ -15,10 +15,12 @@ use super::grid::Run;
 use super::metrics;
 use super::run::RunResult;
 use super::settings::Settings;
+use super::shuffles::Owner;
 use super::store::{RunDirectory, seed};
 use super::training_curve::on_the_way;
 use crate::InputError;
 use crate::aside::{self, Aside};
+use crate::measure::Measurement;
 use crate::train::EpochRecord;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -76,6 +78,23 @@ pub fn result(out: &Path, run: &Run) -> Option<(Vec<u8>, String)> {
         && found.replicate == run.replicate
         && found.unpruned.measurement.version == crate::VERSION;
     is_same.then(|| (bytes, name(out, &donor)))
+}
+
+/// The n-cuts of the first shuffles of a network of `run`, from the result of a run that was trained and is measured alike but for how
+/// much is measured, and that run's name; `None` if there is none of this network and version.
+pub(super) fn shuffles(out: &Path, run: &Run, state: &str, owner: &Owner) -> Option<(Vec<f64>, String)> {
+    let donor = find(out, run)?;
+    let found: RunResult = serde_json::from_slice(&std::fs::read(donor.result()).ok()?).ok()?;
+    let Settings { shuffles, lesions, measure_at, .. } = run.settings().clone();
+    let is_alike = Settings { shuffles, lesions, measure_at, ..found.settings } == *run.settings();
+    let end_state = match state {
+        "unpruned" => found.unpruned,
+        "pruned" => found.pruned?,
+        _ => return None,
+    };
+    let Measurement { model, null, version, .. } = end_state.measurement;
+    let is_of_owner = model.is_some_and(|model| model.sha256 == owner.network) && version == owner.version;
+    (is_alike && is_of_owner).then_some((null?.ncuts, name(out, &donor)))
 }
 
 fn name(out: &Path, directory: &RunDirectory) -> String {

@@ -41,6 +41,11 @@ impl Shuffles {
         Self { folder, owner }
     }
 
+    /// What they belong to.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// The n-cuts known so far, by the shuffles' numbers.
     ///
     /// # Errors

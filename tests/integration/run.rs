@@ -509,6 +509,26 @@ fn networks_are_trained_once_and_results_made_once() {
     assert_eq!(result(&other)["unpruned"]["clusters"], 4);
     assert_eq!(number(&result(&other)["timing_s"]["train"]), 0.0);
 
+    // a result has its shuffles; one that wants more, or fewer, computes what is missing
+    work.ncut(&["run", "grid.yaml", "--only", "first", "--out", "anew", "--set", "shuffles=8"]).ok();
+    let only = |path: PathBuf| path.read_dir().unwrap().map(|e| e.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let anew = result(&only(work.path("anew/first")).join("r0"));
+    for (shuffles, kept) in [(8, 5), (3, 3)] {
+        let set = format!("shuffles={shuffles}");
+        let shown = work.ncut(&["run", "grid.yaml", "--only", "first", "--set", &set]).ok();
+        let run = Path::new(shown.stderr.split("in ").last().unwrap().trim()).to_path_buf();
+        let run = if run.is_absolute() { run } else { work.path(run.to_str().unwrap()) };
+        let (log, found) = (log(&run), result(&run));
+        for state in ["unpruned", "pruned"] {
+            assert!(log.contains(&format!("{kept} shuffles of {state} are those of first/")), "{log}");
+            let expected = &numbers(&anew[state]["null"]["ncuts"])[..shuffles];
+            assert_eq!(numbers(&found[state]["null"]["ncuts"]), expected);
+        }
+        if shuffles == 8 {
+            assert_eq!(without(&found, &["timing_s"]), without(&anew, &["timing_s"]));
+        }
+    }
+
     // what another had is not needed any more
     std::fs::remove_dir_all(work.path("runs/first")).unwrap();
     let before = modified(&again);
