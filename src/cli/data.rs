@@ -1,10 +1,11 @@
 //! `ncut data list|fetch|build|show`.
 
 use super::{Global, print, write_json};
+use crate::InputError;
 use crate::data::fetch::{Outcome, Progress, fetch};
 use crate::data::{
     Description, Origin, Task, build::build, catalogue, contact_sheet::contact_sheet, contact_sheet::target_maps,
-    describe, generated::SEED, load,
+    describe, generated::SEED, is_drawn, load,
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -39,9 +40,9 @@ enum Command {
     Build {
         /// Its name
         name: String,
-        /// Seed of what is written
-        #[arg(long, value_name = "N", default_value_t = SEED)]
-        seed: u64,
+        /// Seed of what is written, if something in it is drawn [default: 42]
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
         /// Folder to write into [default: that of its name in the data directory]
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
@@ -50,9 +51,9 @@ enum Command {
     Show {
         /// Its name
         name: String,
-        /// Seed of what is generated
-        #[arg(long, value_name = "N", default_value_t = SEED)]
-        seed: u64,
+        /// Seed of what is generated, if something in it is drawn [default: 42]
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
         /// Where to; .png
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -112,12 +113,12 @@ impl Data {
                 }
             }
             Command::Build { name, seed, output } => {
-                for file in build(name, &dir, *seed, output.as_deref())? {
+                for file in build(name, &dir, seed_for(name, *seed)?, output.as_deref())? {
                     print(&format!("{}: SHA-256 {}\n", file.path.display(), file.sha256))?;
                 }
             }
             Command::Show { name, seed, output } => {
-                let dataset = load(name, &dir, *seed)?;
+                let dataset = load(name, &dir, seed_for(name, *seed)?)?;
                 let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.png")));
                 let (picture, what) = match dataset.task {
                     Task::Classification { classes } => {
@@ -136,6 +137,17 @@ impl Data {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The seed that was asked for, if data set `name` has one.
+fn seed_for(name: &str, asked: Option<u64>) -> Result<u64, InputError> {
+    match asked {
+        Some(_) if !is_drawn(name)? => {
+            let remedy = "leave it out, or name a data set that is (lines, random, …)";
+            Err(InputError::new("--seed", format!("nothing in {name} is drawn"), remedy))
+        }
+        asked => Ok(asked.unwrap_or(SEED)),
     }
 }
 

@@ -231,12 +231,6 @@ impl MeasureOptions {
             norm: layers.unwrap_or_default().norm,
             batch_norm: layers.unwrap_or_default().batch_norm,
         };
-        if self.explain && (1..graph.nodes()).contains(&self.clusters) {
-            let (connected, _) = graph.clone().without_isolated();
-            if connected.edges() > 0 {
-                explain(&connected, params, rayon::current_num_threads()).iter().for_each(|line| eprintln!("{line}"));
-            }
-        }
         let dense_layers = model.architecture.starts_with("mlp ");
         if matches!(self.null, Null::Fresh) && !dense_layers {
             let problem = format!(
@@ -247,6 +241,20 @@ impl MeasureOptions {
         }
         if self.diagnose {
             self.check_diagnosis(layers.is_some())?;
+        }
+        let diagnosing = self.diagnose.then(|| DiagnosisParams {
+            cluster: params.cluster,
+            shuffles: self.shuffles as usize,
+            dense_layers,
+            most_clusters: self.most_clusters.map_or(self.clusters + BEYOND, usize::from),
+        });
+        if self.explain && (1..graph.nodes()).contains(&self.clusters) {
+            let (connected, _) = graph.clone().without_isolated();
+            if connected.edges() > 0 {
+                let diagnosis = diagnosing.map_or(0, |params| diagnosis::clusterings(&connected, params));
+                let lines = explain(&connected, params, diagnosis, rayon::current_num_threads());
+                lines.iter().for_each(|line| eprintln!("{line}"));
+            }
         }
         let shown = (self.diagnose || self.html.is_some()).then(|| graph.clone());
         let shuffling = Shuffling {
@@ -261,21 +269,14 @@ impl MeasureOptions {
         result.model = Some(model);
         result.timing_s.load = load;
         result.timing_s.total += load;
-        let diagnosis = match &shown {
-            Some(graph) if self.diagnose => {
-                let most_clusters = self.most_clusters.map_or(self.clusters + BEYOND, usize::from);
-                let params = DiagnosisParams {
-                    cluster: params.cluster,
-                    shuffles: self.shuffles as usize,
-                    dense_layers,
-                    most_clusters,
-                };
+        let diagnosis = match shown.as_ref().zip(diagnosing) {
+            Some((graph, params)) => {
                 let bar = progress::Steps::new("diagnosis", diagnosis::clusterings(graph, params));
                 let found = diagnosis::diagnose(graph, &result, params, || bar.step());
                 bar.close();
                 Some(found.map_err(|e| anyhow::Error::new(e).context("--diagnose"))?)
             }
-            _ => None,
+            None => None,
         };
         // what was asked for is written as far as it can be, whatever goes wrong with a part of it
         let page = self.html.as_ref().zip(shown.as_ref());

@@ -56,7 +56,11 @@ pub(super) struct Selftest {
 }
 
 impl Selftest {
-    pub(super) fn run(&self, _global: &Global) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
+        if global.device != "cpu" {
+            let problem = format!("a selftest runs on the CPU, not on '{}'", global.device);
+            return Err(InputError::new("--device", problem, "leave it out").into());
+        }
         if let Some(strength) = self.strengths.iter().find(|strength| !(0.0..=1e6).contains(*strength)) {
             let problem = format!("{strength} is no strength");
             return Err(InputError::new("--strengths", problem, "give numbers from 0 to a million").into());
