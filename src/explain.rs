@@ -10,12 +10,12 @@ use crate::spectral::laplacian::NormalizedAdjacency;
 const PROCESS: f64 = 200e6;
 
 /// Lines for people: how eigenvectors are computed, how k-means is started, how long it takes and how much memory. `graph` has
-/// no nodes without edges, `diagnosis` is how many clusterings a diagnosis does.
-pub fn explain(graph: &NeuronGraph, params: MeasureParams, diagnosis: usize, threads: usize) -> Vec<String> {
+/// no nodes without edges.
+pub fn explain(graph: &NeuronGraph, params: MeasureParams, threads: usize) -> Vec<String> {
     let (nodes, edges, k) = (graph.nodes(), graph.edges(), params.cluster.k);
     let s = NormalizedAdjacency::new(graph);
     let restarts = params.cluster.restarts_for(nodes);
-    let clusterings = 1 + params.null.map_or(0, |_| params.shuffles) + diagnosis;
+    let clusterings = 1 + params.null.map_or(0, |_| params.shuffles);
     let one = cost::seconds(nodes as f64, edges as f64, k as f64, restarts as f64);
     let at_once = threads.clamp(1, clusterings);
     let seconds = one * (clusterings as f64 / at_once as f64).ceil();
@@ -99,7 +99,7 @@ mod tests {
                     norm: Norm::default(),
                     batch_norm: true,
                 };
-                let lines = explain(&graph, params, 0, 2);
+                let lines = explain(&graph, params, 2);
                 if solver == Solver::Auto {
                     assert_eq!(lines[0], format!("eigenvectors: {said}"));
                     assert_eq!(lines[1], "k-means: 25 starts (up to 2,000 nodes)");

@@ -282,7 +282,7 @@ impl MeasureError {
     pub fn is_input(&self) -> bool {
         match self {
             Self::NoEdges => true,
-            Self::Eigenvectors(error) | Self::Null(NullError { source: error, .. }) => {
+            Self::Eigenvectors(error) | Self::Null(NullError { cause: error, .. }) => {
                 matches!(error, EigshError::TooMany { .. } | EigshError::NoRoom { .. })
             }
         }
@@ -480,9 +480,9 @@ pub fn measure(
     let Shuffling { done: mut ncuts, stop_at } = shuffling;
     ncuts.truncate(params.shuffles);
     // where it stops depends on the order of the shuffles alone, so some may be computed in vain
-    let at_once = if stop_at.is_some() { 2 * rayon::current_num_threads() } else { params.shuffles };
+    let mut at_once = if stop_at.is_some() { 2 * rayon::current_num_threads() } else { params.shuffles };
     let failed = AtomicBool::new(false);
-    let more = |done: usize| -> Result<Vec<f64>, NullError> {
+    let more = |done: usize, at_once: usize| -> Result<Vec<f64>, NullError> {
         let Some(model) = params.null else { return Ok(Vec::new()) };
         let next: Vec<u64> = (done..params.shuffles).take(at_once).map(|i| i as u64).collect();
         let computed = subject.shuffled(model, &next, |_, ncut| {
@@ -499,13 +499,24 @@ pub fn measure(
         ncuts.iter().for_each(|ncut| found(Found::Shuffle(*ncut)));
         Ok::<_, MeasureError>((clustering, start.elapsed().as_secs_f64()))
     };
-    let (network, first) = rayon::join(network, || more(ncuts.len()));
+    // whether any is wanted beyond those that are known, the network decides
+    let is_wanted = stop_at.is_none() || ncuts.is_empty();
+    let first = || if is_wanted { more(ncuts.len(), at_once) } else { Ok(Vec::new()) };
+    let (network, mut computed) = rayon::join(network, first);
     let (clustering, cluster) = network?;
-    ncuts.extend(first?);
     let ncut = clustering.partition.ncut();
     let place = |ncuts: &[f64]| stop_at.and_then(|most| place_of_lower(ncut, ncuts, most));
-    while params.null.is_some() && ncuts.len() < params.shuffles && place(&ncuts).is_none() {
-        ncuts.extend(more(ncuts.len())?);
+    loop {
+        match computed {
+            Ok(computed) => ncuts.extend(computed),
+            // a shuffle that fails behind the place where it stops would never have been asked for
+            Err(_) if stop_at.is_some() && at_once > 1 => at_once = 1,
+            Err(error) => return Err(error.into()),
+        }
+        if params.null.is_none() || ncuts.len() >= params.shuffles || place(&ncuts).is_some() {
+            break;
+        }
+        computed = more(ncuts.len(), at_once);
     }
     let stopped = place(&ncuts);
     ncuts.truncate(stopped.map_or(usize::MAX, |place| place + 1));
@@ -600,4 +611,57 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
         warn("constant-null", "all shuffles have the same n-cut, so there is no Z-score".into());
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::mlp_graph;
+    use crate::rng::{Purpose, stream};
+    use crate::stats::null::shuffled_ncut;
+    use rand::Rng;
+
+    /// Where it stops, and so whether a shuffle that cannot be clustered was asked for, does not depend on the threads.
+    #[test]
+    fn shuffles_behind_the_place_where_it_stops_cannot_fail() {
+        let mut rng = stream(5, Purpose::InitialWeights, 0, 0);
+        let mut layer = |rows, columns| {
+            let weight = || if rng.gen_range(0.0..1.0) < 0.1 { rng.gen_range(0.1..1.0) } else { 0.0 };
+            ("w".to_string(), ndarray::Array2::from_shape_simple_fn((rows, columns), weight))
+        };
+        let graph = mlp_graph(vec![layer(40, 30), layer(30, 30), layer(30, 10)]);
+        let (connected, _) = graph.clone().without_isolated();
+        let with = |k: usize| MeasureParams {
+            cluster: ClusterParams { restarts: Some(2), ..ClusterParams::new(k, 0) },
+            null: Some(NullModel::Layer),
+            shuffles: 30,
+            engine: null::Engine::Threads,
+            prune: 0.0,
+            convention: Convention::default(),
+            norm: Norm::default(),
+            batch_norm: true,
+        };
+        let mut seen = 0;
+        for k in connected.nodes() - 12..connected.nodes() {
+            let Ok(network) = cluster(&connected, with(k).cluster) else { continue };
+            let one = |i| shuffled_ncut(&connected, NullModel::Layer, with(k).cluster, i);
+            let before: Vec<f64> = (0..30).map_while(|i| one(i).ok()).collect();
+            let lower = before.iter().filter(|ncut| **ncut < network.partition.ncut()).count();
+            if before.len() == 30 || lower == 0 {
+                continue;
+            }
+            seen += 1;
+            let shuffling = || Shuffling { done: Vec::new(), stop_at: Some(lower) };
+            let by = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| measure(graph.clone(), with(k), shuffling(), |_| ()).map(|found| found.p_value))
+            };
+            let expected = by(1).unwrap();
+            assert!(expected.is_some() && by(8).unwrap() == expected);
+            let all = Shuffling { done: Vec::new(), stop_at: None };
+            let error = measure(graph.clone(), with(k), all, |_| ()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("shuffle {}, ", before.len())), "{error}");
+        }
+        assert!(seen > 0);
+    }
 }

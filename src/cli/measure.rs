@@ -248,12 +248,16 @@ impl MeasureOptions {
             dense_layers,
             most_clusters: self.most_clusters.map_or(self.clusters + BEYOND, usize::from),
         });
-        if self.explain && (1..graph.nodes()).contains(&self.clusters) {
+        if self.explain {
             let (connected, _) = graph.clone().without_isolated();
-            if connected.edges() > 0 {
-                let diagnosis = diagnosing.map_or(0, |params| diagnosis::clusterings(&connected, params));
-                let lines = explain(&connected, params, diagnosis, rayon::current_num_threads());
-                lines.iter().for_each(|line| eprintln!("{line}"));
+            if (1..connected.nodes()).contains(&self.clusters) {
+                explain(&connected, params, rayon::current_num_threads()).iter().for_each(|line| eprintln!("{line}"));
+                if let Some(params) = diagnosing {
+                    let (count, most) = (diagnosis::clusterings(&connected, params), params.most_clusters);
+                    eprintln!(
+                        "diagnosis: {count} steps more, each a clustering or the eigenvalues of up to {most} clusters; not in the time above"
+                    );
+                }
             }
         }
         let shown = (self.diagnose || self.html.is_some()).then(|| graph.clone());

@@ -9,17 +9,17 @@ use crate::experiment::predicate::Predicate;
 use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute, execute_training_together};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
+use crate::experiment::waiting::Waiting;
 use crate::report::record::records;
 use crate::slurm::history::{History, name};
 use crate::train::{device, host};
 use crate::{InputError, report};
 use clap::Args;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tch::Device;
 
@@ -235,48 +235,8 @@ fn conditions<'a>(runs: &[&'a GridRun], most: usize) -> Vec<Vec<&'a GridRun>> {
     runs.chunk_by(alike).flat_map(|condition| condition.chunks(most)).map(<[_]>::to_vec).collect()
 }
 
-/// Runs that nobody is doing, in groups that are trained in one pass.
-struct Waiting<'a> {
-    /// With whether another process was doing the run when it was asked for last.
-    groups: Mutex<VecDeque<(Vec<&'a GridRun>, bool)>>,
-    jobs: usize,
-    /// [`Context::others_wait`].
-    others_wait: &'a AtomicBool,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(groups: Vec<Vec<&'a GridRun>>, jobs: usize, others_wait: &'a AtomicBool) -> Self {
-        let groups = groups.into_iter().map(|group| (group, false)).collect();
-        Self { groups: Mutex::new(groups), jobs, others_wait }
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut VecDeque<(Vec<&'a GridRun>, bool)>) -> T) -> T {
-        let mut groups = self.groups.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let changed = change(&mut groups);
-        let wait = groups.iter().filter(|(_, is_elsewhere)| !is_elsewhere).count();
-        self.others_wait.store((1..self.jobs).contains(&wait), Ordering::Relaxed);
-        changed
-    }
-
-    fn take(&self) -> Option<(Vec<&'a GridRun>, bool)> {
-        self.change(VecDeque::pop_front)
-    }
-
-    fn put_last(&self, run: &'a GridRun, is_elsewhere: bool) {
-        self.change(|groups| groups.push_back((vec![run], is_elsewhere)));
-    }
-
-    fn put_first(&self, runs: Vec<&'a GridRun>) {
-        self.change(|groups| runs.into_iter().rev().for_each(|run| groups.push_front((vec![run], false))));
-    }
-
-    fn count(&self) -> usize {
-        self.change(|groups| groups.iter().map(|(group, _)| group.len()).sum())
-    }
-}
-
 /// Does `groups` of runs on `jobs` threads, each taking the next one; those of a group are trained in one pass as far as they can
-/// be. When fewer wait than there are threads, the runs that are left take turns of some epochs, so that no thread is idle until the last ones end. A failure is shown at once and the others go on. Runs that another process is doing are waited for, and taken over if it
+/// be. The last ones take turns ([`Waiting`]). A failure is shown at once and the others go on. Runs that another process is doing are waited for, and taken over if it
 /// dies. Stops when asked to, or after `most` failures.
 pub(super) fn work(
     groups: Vec<Vec<&GridRun>>,
@@ -300,36 +260,44 @@ pub(super) fn work(
         for _ in 0..jobs {
             scope.spawn(|| {
                 while !context.stop.is_requested()
-                    && let Some((group, asked_before)) = waiting.take()
+                    && let Some(mut next) = waiting.take()
                 {
-                    let &[run] = &group[..] else {
+                    let &[run] = &next.runs[..] else {
                         // what goes wrong goes wrong again in the run that it is due to
-                        let train = || execute_training_together(&group, context, progress);
+                        let train = || execute_training_together(&next.runs, context, progress);
                         let _ = catch_unwind(AssertUnwindSafe(train));
-                        waiting.put_first(group);
+                        waiting.put_first(next.runs);
                         continue;
                     };
-                    if asked_before {
+                    if next.is_elsewhere {
                         std::thread::sleep(LOOK_AGAIN);
                     }
+                    next.let_go();
                     let start = Instant::now();
                     // a fault in one run is not to take the others with it
-                    match catch_unwind(AssertUnwindSafe(|| execute(run, stage, context, progress))) {
+                    let outcome = catch_unwind(AssertUnwindSafe(|| execute(run, stage, context, progress)));
+                    if !matches!(outcome, Ok(Ok(Outcome::MadeRoom))) {
+                        waiting.ended(run);
+                    }
+                    match outcome {
                         Ok(Ok(Outcome::Done)) => {
                             let directory = RunDirectory::new(&context.out, run);
-                            let seconds = start.elapsed().as_secs_f64();
+                            let seconds = (next.spent + start.elapsed()).as_secs_f64();
                             progress
                                 .finished(run, &format!("done in {seconds:.0} s, in {}", directory.path().display()));
                         }
                         Ok(Ok(Outcome::Elsewhere(holder))) => {
-                            if !asked_before {
+                            if !next.is_elsewhere {
                                 progress.line(&format!("{}: {holder} is doing it", run.label()));
                             }
-                            waiting.put_last(run, true);
+                            next.is_elsewhere = true;
+                            waiting.put_last(next);
                         }
                         Ok(Ok(Outcome::MadeRoom)) => {
                             progress.made_room(run);
-                            waiting.put_last(run, false);
+                            (next.spent, next.is_elsewhere) = (next.spent + start.elapsed(), false);
+                            next.hold(&context.out);
+                            waiting.put_last(next);
                         }
                         Ok(Ok(Outcome::Stopped)) => {
                             stopped.fetch_add(1, Ordering::Relaxed);

@@ -93,7 +93,7 @@ pub(super) fn choice_of_k(
             let shuffled = shuffle(graph, NullModel::Layer, &mut stream(params.cluster.seed, Purpose::Shuffle, i, 0));
             let (shuffled, _) = shuffled.without_isolated();
             let found = spectrum(&shuffled, with(most + 1, 1 + i));
-            let found = found.map_err(|source| NullError { shuffle: i, nodes: shuffled.nodes(), source })?;
+            let found = found.map_err(|cause| NullError { shuffle: i, nodes: shuffled.nodes(), cause })?;
             let ncut = |k: usize| clustered(&shuffled, &found, with(k, 1 + i));
             let kept = Shuffled { eigenvalues: found.eigenvalues.clone(), ncuts: range().map(ncut).collect() };
             done();

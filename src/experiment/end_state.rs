@@ -88,9 +88,13 @@ fn shuffled(
     if wanted.iter().any(|i| !known.contains_key(i))
         && let Some((ncuts, from)) = networks::shuffles(&context.out, run, state, shuffles.owner())
     {
-        let directory = RunDirectory::new(&context.out, run);
-        log(&directory, &format!("{} shuffles of {state} are those of {from}", ncuts.len().min(wanted.len())))?;
-        known.extend((0..).zip(ncuts));
+        let of_donor = |i: &u64| ncuts.get(*i as usize).filter(|_| !known.contains_key(i)).map(|ncut| (*i, *ncut));
+        let new: Vec<(u64, f64)> = wanted.iter().filter_map(of_donor).collect();
+        if !new.is_empty() {
+            let line = format!("{} shuffles of {state} are those of {from}", new.len());
+            log(&RunDirectory::new(&context.out, run), &line)?;
+        }
+        known.extend(new);
     }
     let missing: Vec<u64> = wanted.iter().copied().filter(|i| !known.contains_key(i)).collect();
     (missing.len()..wanted.len()).for_each(|_| observer.shuffle(run));

@@ -30,4 +30,5 @@ pub mod table;
 mod training;
 pub mod training_curve;
 pub mod types;
+pub mod waiting;
 pub mod yaml;

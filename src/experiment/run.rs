@@ -156,8 +156,7 @@ pub struct Context {
     pub threads_per_run: usize,
     /// Looked at after each step and each shuffle: state is saved, and the run stops.
     pub stop: Stop,
-    /// Looked at after each epoch: whether a run that trains makes room, so that all that are left share the threads. Set while fewer
-    /// runs wait than are at work: else the last ones would leave threads idle.
+    /// Looked at after each epoch: whether a run that trains makes room, for others that wait ([`super::waiting`]).
     pub others_wait: AtomicBool,
     datasets: Mutex<HashMap<(String, usize), Arc<Dataset>>>,
 }

@@ -8,19 +8,19 @@ use crate::spectral::clustering::{ClusterParams, by_volume, cluster};
 use crate::spectral::eigsh::EigshError;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tch::Device;
 
 /// A shuffle that could not be clustered.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("shuffle {shuffle}, of which {nodes} nodes have edges: {source}")]
+#[error("shuffle {shuffle}, of which {nodes} nodes have edges: {cause}")]
 pub struct NullError {
     /// Its number.
     pub shuffle: u64,
     /// Nodes left in it after those without edges were dropped.
     pub nodes: usize,
     /// Why.
-    pub source: EigshError,
+    pub cause: EigshError,
 }
 
 /// The n-cut of shuffle `i` of `graph`: shuffled, nodes without edges dropped, clustered as the network was.
@@ -36,7 +36,7 @@ pub fn shuffled_ncut(graph: &NeuronGraph, model: NullModel, params: ClusterParam
     let shuffled = shuffle(graph, model, &mut stream(params.seed, Purpose::Shuffle, i, 0));
     let (shuffled, _) = shuffled.without_isolated();
     let clustering = cluster(&shuffled, ClusterParams { index: 1 + i, ..params });
-    let error = |source| NullError { shuffle: i, nodes: shuffled.nodes(), source };
+    let error = |cause| NullError { shuffle: i, nodes: shuffled.nodes(), cause };
     Ok(clustering.map_err(error)?.partition.ncut())
 }
 
@@ -76,11 +76,19 @@ pub fn null_distribution(
     };
     match engine {
         Engine::Threads => {
-            let one = |&i: &u64| {
-                let begins = !stopped.load(Ordering::Relaxed);
-                begins.then(|| report(i, shuffled_ncut(graph, model, params, i)))
+            // behind one that failed none is begun; before it all are, so that the first error is the same on any threads
+            let failed = AtomicUsize::new(usize::MAX);
+            let one = |(place, &i): (usize, &u64)| {
+                if stopped.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed) < place {
+                    return None;
+                }
+                let found = report(i, shuffled_ncut(graph, model, params, i));
+                if found.is_err() {
+                    failed.fetch_min(place, Ordering::Relaxed);
+                }
+                Some(found)
             };
-            let results: Vec<Result<(u64, f64), NullError>> = shuffles.par_iter().filter_map(one).collect();
+            let results: Vec<Result<(u64, f64), NullError>> = shuffles.par_iter().enumerate().filter_map(one).collect();
             results.into_iter().collect()
         }
         Engine::Device(device) => {
