@@ -3,6 +3,7 @@
 use super::network::{ConventionOption, NetworkOptions, check_prune};
 use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
+use crate::allocator::keep_freed_memory;
 use crate::diagnosis::choice::BEYOND;
 use crate::diagnosis::ladder::LEAST_SHUFFLES;
 use crate::diagnosis::{self, Diagnosis, DiagnosisParams};
@@ -156,6 +157,7 @@ struct Output<'a> {
 impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
+        keep_freed_memory();
         self.options.check()?;
         let params = self.network.params(self.options.convention, self.options.prune);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;

@@ -251,13 +251,16 @@ impl<T: Copy + Default + Into<f64>> Panelled<T> {
 
     /// `y += Wᵀ x`.
     fn add_transposed_product(&self, x: &[Row], y: &mut [Row]) {
-        let by_panel: Vec<[[f64x4; 2]; BLOCK]> = x[..self.rows]
-            .chunks(PANEL)
-            .map(|rows| {
-                let entry = |r: usize, b: usize| rows.get(r).map_or(0.0, |row| row[b]);
-                std::array::from_fn(|b| [0, 4].map(|r| f64x4::from(std::array::from_fn(|l| entry(r + l, b)))))
-            })
-            .collect();
+        let vectors = |rows: &[Row; PANEL]| -> [[f64x4; 2]; BLOCK] {
+            std::array::from_fn(|b| [0, 4].map(|r| f64x4::from(std::array::from_fn(|l| rows[r + l][b]))))
+        };
+        let (whole, rest) = x[..self.rows].as_chunks::<PANEL>();
+        let mut by_panel: Vec<[[f64x4; 2]; BLOCK]> = whole.iter().map(vectors).collect();
+        if !rest.is_empty() {
+            let mut padded = [[0.0; BLOCK]; PANEL];
+            padded[..rest.len()].copy_from_slice(rest);
+            by_panel.push(vectors(&padded));
+        }
         // as many panels at a time as stay in the cache while columns pass
         for (panels, x) in self.data.chunks(TOGETHER * self.columns).zip(by_panel.chunks(TOGETHER)) {
             for first in (0..self.columns).step_by(2) {

@@ -8,6 +8,7 @@ use super::laplacian::{BLOCK, Form, NormalizedAdjacency, Row};
 use crate::rng::{Purpose, stream};
 use ndarray::Array2;
 use serde::Serialize;
+use wide::f64x4;
 
 /// How the eigenvectors are computed. All agree to [`EigshParams::tolerance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -257,7 +258,7 @@ fn solve(s: &NormalizedAdjacency, rest: usize, params: EigshParams) -> Result<Fo
             Ok((values, vectors, Solver::Arpack))
         }
         Solver::Lanczos => {
-            let mut whole = Whole { s };
+            let mut whole = Whole::new(s);
             let pairs = lanczos::largest(&mut whole, lanczos_params(rest, params.tolerance), &mut start(params))?;
             Ok((pairs.values.iter().map(|theta| 1.0 - theta).collect(), pairs.vectors, Solver::Lanczos))
         }
@@ -299,24 +300,47 @@ fn dense(s: &NormalizedAdjacency, rest: usize) -> Result<Found, EigshError> {
     Ok((values, vectors, Solver::Dense))
 }
 
-/// Removes the components' vectors, given as each node's component and its entry before normalisation, from `x`.
-fn remove_components(x: &mut [Row], component: impl Fn(usize) -> usize, entry: impl Fn(usize) -> f64, count: usize) {
-    let mut sums = vec![[0.0; BLOCK]; count];
-    let mut norms = vec![0.0; count];
-    for (i, row) in x.iter().enumerate() {
-        let (c, e) = (component(i), entry(i));
-        norms[c] += e * e;
-        (0..BLOCK).for_each(|b| sums[c][b] += e * row[b]);
+/// The components' vectors on some of the nodes, of which every component has one.
+struct ComponentVectors {
+    /// Component of each of the nodes.
+    component: Vec<u32>,
+    /// Entry of its component's unit vector at each of the nodes.
+    entry: Vec<f64>,
+    components: usize,
+}
+
+impl ComponentVectors {
+    fn new(s: &NormalizedAdjacency, nodes: impl Iterator<Item = usize> + Clone) -> Self {
+        let component: Vec<u32> = nodes.clone().map(|i| s.components.of[i]).collect();
+        let mut volumes = vec![0.0; s.components.count];
+        component.iter().zip(nodes.clone()).for_each(|(&c, i)| volumes[c as usize] += s.degrees[i]);
+        let entry = component.iter().zip(nodes).map(|(&c, i)| (s.degrees[i] / volumes[c as usize]).sqrt()).collect();
+        Self { component, entry, components: s.components.count }
     }
-    for (i, row) in x.iter_mut().enumerate() {
-        let (c, e) = (component(i), entry(i));
-        (0..BLOCK).for_each(|b| row[b] -= e * sums[c][b] / norms[c]);
+
+    /// Takes them out of `x`.
+    fn remove(&self, x: &mut [Row]) {
+        let mut sums = vec![f64x4::ZERO; self.components];
+        for ((row, &c), &entry) in x.iter().zip(&self.component).zip(&self.entry) {
+            let sum = &mut sums[c as usize];
+            *sum = f64x4::from(entry).mul_add(f64x4::from(*row), *sum);
+        }
+        for ((row, &c), &entry) in x.iter_mut().zip(&self.component).zip(&self.entry) {
+            *row = f64x4::from(entry).mul_neg_add(sums[c as usize], f64x4::from(*row)).to_array();
+        }
     }
 }
 
 /// S on all nodes.
 struct Whole<'a> {
     s: &'a NormalizedAdjacency,
+    known: ComponentVectors,
+}
+
+impl<'a> Whole<'a> {
+    fn new(s: &'a NormalizedAdjacency) -> Self {
+        Self { s, known: ComponentVectors::new(s, 0..s.nodes()) }
+    }
 }
 
 impl SymmetricOperator for Whole<'_> {
@@ -333,8 +357,7 @@ impl SymmetricOperator for Whole<'_> {
     }
 
     fn project(&self, x: &mut [Row]) {
-        let components = &self.s.components;
-        remove_components(x, |i| components.of[i] as usize, |i| self.s.degrees[i].sqrt(), components.count);
+        self.known.remove(x);
     }
 }
 
@@ -349,6 +372,7 @@ struct Half<'a> {
 /// [`Half`] with room for what is multiplied and the product in between.
 struct HalfOperator<'a> {
     half: &'a Half<'a>,
+    known: ComponentVectors,
     scaled: Vec<Row>,
     middle: Vec<Row>,
 }
@@ -378,9 +402,7 @@ impl SymmetricOperator for HalfOperator<'_> {
     }
 
     fn project(&self, x: &mut [Row]) {
-        let Half { s, small, .. } = *self.half;
-        let component = |p: usize| s.components.of[small[p] as usize] as usize;
-        remove_components(x, component, |p| s.degrees[small[p] as usize].sqrt(), s.components.count);
+        self.known.remove(x);
     }
 }
 
@@ -392,7 +414,8 @@ impl Half<'_> {
             self.dense(rest)?
         } else {
             let room = |nodes: &[u32]| vec![[0.0; BLOCK]; nodes.len()];
-            let mut operator = HalfOperator { half: self, scaled: room(self.small), middle: room(self.large) };
+            let known = ComponentVectors::new(self.s, self.small.iter().map(|&i| i as usize));
+            let mut operator = HalfOperator { half: self, known, scaled: room(self.small), middle: room(self.large) };
             let lanczos = LanczosParams { of_square: true, ..lanczos_params(rest, params.tolerance) };
             lanczos::largest(&mut operator, lanczos, &mut start(params))?.vectors
         };
@@ -649,7 +672,7 @@ mod tests {
     fn not_converging_is_an_error_with_what_did() {
         let graph = random_net(4, &[300, 300, 10], 0.5);
         let s = NormalizedAdjacency::new(&graph);
-        let mut whole = Whole { s: &s };
+        let mut whole = Whole::new(&s);
         let params = LanczosParams { basis: 32, restarts: 1, ..lanczos_params(12, 1e-12) };
         match lanczos::largest(&mut whole, params, &mut stream(0, Purpose::StartVector, 0, 0)) {
             Err(EigshError::NotConverged { wanted: 12, converged, residual, .. }) => {

@@ -122,17 +122,22 @@ fn fours(row: &[f64]) -> impl Iterator<Item = f64x4> {
     row.chunks_exact(4).map(|four| f64x4::from([four[0], four[1], four[2], four[3]]))
 }
 
+/// Of the largest coordinate, what coordinates differ by that are the same but for rounding.
+const CONSTANT: f64 = 16.0 * f64::EPSILON;
 /// In median lengths.
 const LONG: f32 = 1e4;
 
 /// Centred points, by rows and by tiles.
 struct Points {
     n: usize,
-    /// Of a row: the dimensions, filled up with zeros to whole registers.
+    /// Coordinates that tell points apart: those that are the same of all of them but for rounding, as the first of an embedding is, are left
+    /// out.
+    coordinates: usize,
+    /// Of a row: the coordinates, filled up with zeros to whole registers.
     width: usize,
     /// `(n, width)`.
     rows: Vec<f64>,
-    /// Coordinate d of the points of tile t at `t * width + d`.
+    /// Coordinate d of the points of tile t at `t * coordinates + d`.
     tiles: Vec<Lanes>,
     /// The same, divided by the largest, in f32.
     rough: Vec<f32x8>,
@@ -165,12 +170,19 @@ struct Centres {
     transposed: Vec<f64>,
     /// `|c|²/2`, infinite in the padding.
     half_norms: Vec<f64>,
-    /// Both in f32 in the units of [`Points::rough`], for each centre in all lanes.
-    rough: Vec<f32x8>,
-    rough_half_norms: Vec<f32x8>,
+    /// The same in f32 in the units of [`Points::rough`], by groups.
+    rough: Vec<RoughCentres>,
     /// Largest |c| in those units.
     longest: f32,
     padded: usize,
+}
+
+/// A group of centres, each number in all lanes.
+struct RoughCentres {
+    /// By coordinates.
+    rows: Vec<[f32x8; GROUP]>,
+    half_norms: [f32x8; GROUP],
+    numbers: [f32x8; GROUP],
 }
 
 impl Centres {
@@ -182,12 +194,18 @@ impl Centres {
             half_norms[c] = row.iter().map(|x| x * x).sum::<f64>() / 2.0;
             row.iter().enumerate().for_each(|(d, x)| transposed[d * padded + c] = *x);
         }
-        let rough = |values: &[f64], unit: f64| values.iter().map(|x| f32x8::from((x / unit) as f32)).collect();
         let unit = points.unit;
+        let rough = |first: usize| {
+            let group = |value: &dyn Fn(usize) -> f64| std::array::from_fn(|c| f32x8::from(value(first + c) as f32));
+            RoughCentres {
+                rows: (0..points.coordinates).map(|d| group(&|c| transposed[d * padded + c] / unit)).collect(),
+                half_norms: group(&|c| half_norms[c] / (unit * unit)),
+                numbers: group(&|c| c as f64),
+            }
+        };
         let longest = half_norms.iter().copied().filter(|x| x.is_finite()).fold(0.0, f64::max);
         Self {
-            rough: rough(&transposed, unit),
-            rough_half_norms: rough(&half_norms, unit * unit),
+            rough: (0..padded).step_by(GROUP).map(rough).collect(),
             longest: ((2.0 * longest).sqrt() / unit) as f32,
             transposed,
             half_norms,
@@ -200,21 +218,19 @@ impl Centres {
     fn nearest_roughly(&self, tiles: [&[f32x8]; PAIR]) -> [(f32x8, f32x8); PAIR] {
         let infinite = f32x8::from(f32::INFINITY);
         let (mut label, mut least, mut second) = ([f32x8::ZERO; PAIR], [infinite; PAIR], [infinite; PAIR]);
-        for first in (0..self.padded).step_by(GROUP) {
-            let mut score: [[f32x8; PAIR]; GROUP] = std::array::from_fn(|c| [self.rough_half_norms[first + c]; PAIR]);
-            for (row, (x, y)) in self.rough.chunks_exact(self.padded).zip(tiles[0].iter().zip(tiles[1])) {
-                let centres = &row[first..first + GROUP];
+        for RoughCentres { rows, half_norms, numbers } in &self.rough {
+            let mut score: [[f32x8; PAIR]; GROUP] = half_norms.map(|half_norm| [half_norm; PAIR]);
+            for (centres, (x, y)) in rows.iter().zip(tiles[0].iter().zip(tiles[1])) {
                 for c in 0..GROUP {
                     score[c] = [x.mul_neg_add(centres[c], score[c][0]), y.mul_neg_add(centres[c], score[c][1])];
                 }
             }
-            for (c, score) in score.into_iter().enumerate() {
-                let number = f32x8::from((first + c) as f32);
+            for (score, number) in score.into_iter().zip(numbers) {
                 for t in 0..PAIR {
                     let closer = score[t].cmp_lt(least[t]);
                     second[t] = second[t].fast_min(closer.blend(least[t], score[t]));
                     least[t] = least[t].fast_min(score[t]);
-                    label[t] = closer.blend(number, label[t]);
+                    label[t] = closer.blend(*number, label[t]);
                 }
             }
         }
@@ -241,32 +257,39 @@ fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-/// Squared distances of all points to the nearest of some centres, by tiles, with the sum of each tile.
-#[derive(Clone, Default)]
+/// Squared distances of all points to the nearest of some centres, by tiles.
+#[derive(Clone)]
 struct Distances {
     tiles: Vec<Lanes>,
-    sums: Vec<f64>,
     total: f64,
 }
 
 impl Distances {
+    /// The sums up to each tile's end.
+    fn running_sums(&self) -> Vec<f64> {
+        let mut sum = 0.0;
+        let add = |lanes: &Lanes| {
+            sum += lanes.iter().copied().fold(f64x4::ZERO, |sum, lanes| sum + lanes).reduce_add();
+            sum
+        };
+        self.tiles.iter().map(add).collect()
+    }
+
     /// The point at which the running sum passes `target`.
-    fn at(&self, mut target: f64, n: usize) -> usize {
+    fn at(&self, target: f64, running_sums: &[f64], n: usize) -> usize {
         let far = |t: usize| (0..TILE).find(|&l| lane(&self.tiles[t], l) > 0.0).map(|l| t * TILE + l);
-        for (t, (tile, sum)) in self.tiles.iter().zip(&self.sums).enumerate() {
-            if target < *sum {
-                for l in 0..TILE {
-                    target -= lane(tile, l);
-                    if target < 0.0 {
-                        return t * TILE + l;
-                    }
+        let tile = running_sums.partition_point(|sum| *sum <= target);
+        if let Some(lanes) = self.tiles.get(tile) {
+            let mut left = target - if tile == 0 { 0.0 } else { running_sums[tile - 1] };
+            for l in 0..TILE {
+                left -= lane(lanes, l);
+                if left < 0.0 {
+                    return tile * TILE + l;
                 }
-            } else {
-                target -= sum;
             }
         }
         // rounding, or every point is a centre already
-        (0..self.tiles.len()).rev().find_map(far).unwrap_or(n - 1)
+        (0..self.tiles.len().min(tile + 1)).rev().find_map(far).unwrap_or(n - 1)
     }
 }
 
@@ -297,7 +320,18 @@ impl Points {
             Some(mean) => &points - &mean,
             None => points.to_owned(),
         };
-        let width = dimensions.next_multiple_of(4);
+        let tells = |d: &usize| {
+            let (least, most) = points
+                .column(*d)
+                .iter()
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), x| (x.min(least), x.max(most)));
+            most - least > CONSTANT * most.abs().max(least.abs())
+        };
+        let told: Vec<usize> = (0..dimensions).filter(tells).collect();
+        // of equal points one is kept
+        let centred = centred.select(Axis(1), if told.is_empty() { &[0] } else { &told });
+        let coordinates = centred.ncols();
+        let width = coordinates.next_multiple_of(4);
         let mut rows = vec![0.0; n * width];
         for (row, point) in rows.chunks_exact_mut(width).zip(centred.rows()) {
             row.iter_mut().zip(point).for_each(|(x, value)| *x = *value);
@@ -305,14 +339,14 @@ impl Points {
         let spread: f64 = rows.iter().map(|x| x * x).sum();
         let unit = rows.iter().fold(f64::MIN_POSITIVE, |m: f64, x| m.max(x.abs()));
         let tile_count = n.div_ceil(TILE).next_multiple_of(PAIR);
-        let mut tiles = vec![[f64x4::ZERO; REGISTERS]; tile_count * width];
+        let mut tiles = vec![[f64x4::ZERO; REGISTERS]; tile_count * coordinates];
         let mut rough = vec![f32x8::ZERO; tiles.len()];
         let mut lengths = vec![f32x8::ZERO; tile_count];
         for (i, row) in rows.chunks_exact(width).enumerate() {
             let (t, l) = (i / TILE, i % TILE);
-            for (d, x) in row.iter().enumerate() {
-                set_lane(&mut tiles[t * width + d], l, *x);
-                rough[t * width + d].as_array_mut()[l] = (x / unit) as f32;
+            for (d, x) in row[..coordinates].iter().enumerate() {
+                set_lane(&mut tiles[t * coordinates + d], l, *x);
+                rough[t * coordinates + d].as_array_mut()[l] = (x / unit) as f32;
             }
             lengths[t].as_array_mut()[l] = row.iter().map(|x| (x / unit) * (x / unit)).sum::<f64>().sqrt() as f32;
         }
@@ -320,7 +354,7 @@ impl Points {
         let mut sorted: Vec<f32> = lengths.iter().flat_map(|lanes| lanes.to_array()).take(n).collect();
         let (_, median, _) = sorted.select_nth_unstable_by(n / 2, f32::total_cmp);
         let long = LONG * *median;
-        Self { n, width, rows, tiles, rough, lengths, long, unit, tolerance }
+        Self { n, coordinates, width, rows, tiles, rough, lengths, long, unit, tolerance }
     }
 
     fn row(&self, i: usize) -> &[f64] {
@@ -366,8 +400,10 @@ impl Points {
         // Twice what rounding does to a score at most, generously: of x, of c, and of as many sums as there are coordinates.
         let rounding = 4.0 * (self.width + 4) as f32 * f32::EPSILON * centres.longest;
         let (per_length, least) = (f32x8::from(rounding), f32x8::from(rounding * centres.longest + f32::MIN_POSITIVE));
-        for (first, tiles) in (0..self.lengths.len()).step_by(PAIR).zip(self.rough.chunks_exact(PAIR * self.width)) {
-            let (upper, lower) = tiles.split_at(self.width);
+        for (first, tiles) in
+            (0..self.lengths.len()).step_by(PAIR).zip(self.rough.chunks_exact(PAIR * self.coordinates))
+        {
+            let (upper, lower) = tiles.split_at(self.coordinates);
             let nearest = centres.nearest_roughly([upper, lower]);
             // bits: tile by tile, those that f64 has to decide, and those whose label may be another
             let (mut unsure, mut due) = (0u32, 0u32);
@@ -443,8 +479,15 @@ impl Points {
     /// Sum of squared distances to the means of the final labels, summed point by point: a difference of large sums would
     /// drown what tells starts apart where a few points lie far out.
     fn inertia(&self, means: &[f64], labels: &[u32]) -> f64 {
-        let rows = self.rows.chunks_exact(self.width).zip(labels);
-        rows.map(|(row, &label)| squared_distance(row, &means[label as usize * self.width..])).sum()
+        // two sums, so that an addition need not wait for the one before it
+        let mut sums = [f64x4::ZERO; 2];
+        for (i, (row, &label)) in self.rows.chunks_exact(self.width).zip(labels).enumerate() {
+            for (x, mean) in fours(row).zip(fours(&means[label as usize * self.width..])) {
+                let difference = x - mean;
+                sums[i % 2] = difference.mul_add(difference, sums[i % 2]);
+            }
+        }
+        (sums[0] + sums[1]).reduce_add()
     }
 
     /// Greedy k-means++: each centre is the best of some draws with probability proportional to the squared distance
@@ -455,13 +498,15 @@ impl Points {
         let mut centres = self.row(first).to_vec();
         let mut tiles = vec![[f64x4::from(f64::INFINITY); REGISTERS]; self.lengths.len()];
         (self.n..tiles.len() * TILE).for_each(|padding| set_lane(&mut tiles[padding / TILE], padding % TILE, 0.0));
-        let mut nearest = Distances { tiles, ..Default::default() };
-        let mut drawn = vec![Distances::default(); trials];
+        let mut nearest = Distances { tiles, total: f64::INFINITY };
+        let mut drawn = vec![nearest.clone(); trials];
         self.distances_to::<1>(&[first], &nearest, &mut drawn);
         std::mem::swap(&mut nearest, &mut drawn[0]);
         for _ in 1..k {
+            let sums = nearest.running_sums();
+            let total = sums[sums.len() - 1];
             let candidates: Vec<usize> =
-                (0..trials).map(|_| nearest.at(rng.gen_range(0.0..1.0) * nearest.total, self.n)).collect();
+                (0..trials).map(|_| nearest.at(rng.gen_range(0.0..1.0) * total, &sums, self.n)).collect();
             self.distances_to::<GROUP>(&candidates, &nearest, &mut drawn);
             let best = (1..trials).fold(0, |best, t| if drawn[t].total < drawn[best].total { t } else { best });
             centres.extend(self.row(candidates[best]));
@@ -477,12 +522,9 @@ impl Points {
             // the last group is filled up with its first point, for which there is no place in `out`
             let centres: [&[f64]; AT_ONCE] = std::array::from_fn(|c| self.row(*chosen.get(c).unwrap_or(&chosen[0])));
             let transposed: Vec<[f64; AT_ONCE]> =
-                (0..self.width).map(|d| std::array::from_fn(|c| centres[c][d])).collect();
-            for out in &mut *out {
-                out.tiles.clear();
-                out.sums.clear();
-            }
-            for (tile, nearest) in self.tiles.chunks_exact(self.width).zip(&nearest.tiles) {
+                (0..self.coordinates).map(|d| std::array::from_fn(|c| centres[c][d])).collect();
+            let mut totals = [f64x4::ZERO; AT_ONCE];
+            for (t, (tile, nearest)) in self.tiles.chunks_exact(self.coordinates).zip(&nearest.tiles).enumerate() {
                 let mut distance = [[f64x4::ZERO; REGISTERS]; AT_ONCE];
                 for (x, centres) in tile.iter().zip(&transposed) {
                     for c in 0..AT_ONCE {
@@ -492,13 +534,13 @@ impl Points {
                         }
                     }
                 }
-                for (out, mut distance) in out.iter_mut().zip(distance) {
+                for ((out, mut distance), total) in out.iter_mut().zip(distance).zip(&mut totals) {
                     (0..REGISTERS).for_each(|r| distance[r] = distance[r].fast_min(nearest[r]));
-                    out.sums.push(distance.iter().map(|lanes| lanes.reduce_add()).sum());
-                    out.tiles.push(distance);
+                    *total += distance.iter().fold(f64x4::ZERO, |sum, lanes| sum + *lanes);
+                    out.tiles[t] = distance;
                 }
             }
-            out.iter_mut().for_each(|out| out.total = out.sums.iter().sum());
+            out.iter_mut().zip(totals).for_each(|(out, total)| out.total = total.reduce_add());
         }
     }
 }

@@ -366,7 +366,8 @@ pub(super) fn orthonormalise(
         let mut clean = left > CANCELLED * scale;
         if left > DEPENDENT * scale && left > f64::MIN_POSITIVE.sqrt() {
             r[b][b] = left;
-            x.iter_mut().for_each(|row| row[b] /= left);
+            let inverse = 1.0 / left;
+            x.iter_mut().for_each(|row| row[b] *= inverse);
         } else {
             x.iter_mut().for_each(|row| row[b] = rng.gen_range(-0.5..0.5));
             clean = false;
@@ -390,12 +391,20 @@ pub(super) fn orthonormalise(
     r
 }
 
-/// Makes column b orthogonal to the columns before it; returns what they had in common.
+/// Makes column b orthogonal to the columns before it, which are orthonormal; returns what they had in common.
 fn remove_earlier_columns(x: &mut [Row], b: usize) -> Row {
-    let mut sums = [0.0; BLOCK];
-    for a in 0..b {
-        sums[a] = x.iter().map(|row| row[a] * row[b]).sum::<f64>();
-        x.iter_mut().for_each(|row| row[b] -= sums[a] * row[a]);
+    let mut sums = [f64x4::ZERO; 2];
+    if b == 0 {
+        return [0.0; BLOCK];
+    }
+    let times = |row: &Row, sum: f64x4| f64x4::from(*row).mul_add(f64x4::from(row[b]), sum);
+    let pairs = x.chunks_exact(2);
+    pairs.remainder().iter().for_each(|row| sums[0] = times(row, sums[0]));
+    pairs.for_each(|pair| (0..2).for_each(|half| sums[half] = times(&pair[half], sums[half])));
+    let mut sums = (sums[0] + sums[1]).to_array();
+    sums[b..].fill(0.0);
+    for row in x {
+        row[b] -= (0..b).map(|a| sums[a] * row[a]).sum::<f64>();
     }
     sums
 }
