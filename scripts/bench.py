@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -130,15 +131,28 @@ def cluster(task):
     return ncut(graph, spectral_clustering(graph, n_clusters=K, eigen_solver="arpack", n_init=starts, random_state=seed))
 
 
+def highest_memory(process, found):
+    """Puts into `found` the GB that a process has had in memory at most, while there is one. What wait4 says counts what the parent had
+    when it forked."""
+    while True:
+        try:
+            with open(f"/proc/{process}/status") as status:
+                found[0] = next(int(line.split()[1]) / 1e6 for line in status if line.startswith("VmHWM"))
+        except (OSError, StopIteration):
+            return
+        time.sleep(0.05)
+
+
 def of_ncut(binary, path, *options, count=THREADS):
     """What `ncut measure` found, the seconds of the whole process, and its peak memory in GB."""
     command = [binary, "measure", path, "--threads", str(count), "--json", "-", *options]
+    peak = [0.0]
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    threading.Thread(target=highest_memory, args=(child.pid, peak), daemon=True).start()
     result = json.loads(child.stdout.read())
-    _, status, used = os.wait4(child.pid, 0)
-    assert status == 0, command
-    return result, time.perf_counter() - start, used.ru_maxrss / 1e6
+    assert child.wait() == 0, command
+    return result, time.perf_counter() - start, peak[0]
 
 
 def show(values, unit="s"):
@@ -208,7 +222,7 @@ def parts(binary, clustering, runs, folder, rng):
         graph = graph_of(binary, path)
         normalised, degrees = laplacian(graph, normed=True, return_diag=True)
         eigen, kmeans = [[], []], [[], []]
-        for run in range(1 if name == "ResNet-50" else runs):
+        for run in range(runs):
             lines = subprocess.run([clustering, path], check=True, capture_output=True, text=True).stdout.splitlines()
             said = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("  ")}
             eigen[0].append(float(said["eigenvectors"][0]) / 1e3)
