@@ -39,7 +39,10 @@ pub fn explain(graph: &NeuronGraph, params: MeasureParams, threads: usize) -> Ve
 
 fn eigenvectors(way: Option<Way>, s: &NormalizedAdjacency, params: MeasureParams) -> String {
     let Some(Way { solver, rows, halved }) = way else {
-        return format!("none are computed: the graph has {} unconnected pieces, and each has one", s.components.count);
+        return match s.components.count {
+            1 => "none are computed: the first of a connected graph is known".to_owned(),
+            count => format!("none are computed: the graph has {count} unconnected pieces, and each has one"),
+        };
     };
     let method = match solver {
         Solver::Arpack => "ARPACK on a sparse Cholesky factor, one graph at a time",
