@@ -132,8 +132,8 @@ def cluster(task):
 
 
 def highest_memory(process, found):
-    """Puts into `found` the GB that a process has had in memory at most, while there is one. What wait4 says counts what the parent had
-    when it forked."""
+    """Puts into `found` the GB that a process has had in memory at most, but for its last 50 ms. What wait4 says counts what the parent
+    had when it forked."""
     while True:
         try:
             with open(f"/proc/{process}/status") as status:

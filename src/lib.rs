@@ -66,8 +66,8 @@
 //!
 //! * Tensors (`tch`) stop at the graph: `nn`, `penalty`, `train` and `lesion` make them, `experiment`, `stats`, `measure` and `cli` pass a device on, and `model`,
 //!   `graph` and `spectral` never see one, so they are tested without a network; [`batched`] makes tensors of graphs, for `stats` alone. Weights are f32 in tensors, f64 from the graph on.
-//! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran, `allocator`, which sets the
-//!   C library's, `prefetch`, and `train::adam`, which goes over tensors' memory.
+//! * `unsafe` is denied but in [`spectral::arpack`], the one room that calls Fortran, `allocator`, which makes settings
+//!   in C, `prefetch`, an instruction, and `train::adam`, which goes over tensors' memory.
 //! * A random number comes from a stream named by seed, purpose and counters ([`rng`]); no generator is shared,
 //!   and a clock is read for timings alone. So results do not depend on threads, order, neighbours or interruptions.
 //! * The ARPACK library is not re-entrant and sits behind a lock; shuffles are solved by a solver of our own that is.

@@ -74,22 +74,40 @@ fn sum_of_squares(x: &Tensor) -> Tensor {
 
 /// tr(S⁴), the weighted number of closed walks of four steps: at least 2 for a graph with edges, at most its number of nodes.
 /// A scalar of the weights' kind.
+///
+/// As `2 Σ_l ‖G_l‖_F² + 4 Σ_l ⟨G_l, H_{l+1}⟩` with `G_l = P_l P_lᵀ` and `H_l = P_lᵀ P_l` on the side of the node set between, and its gradient
+/// `8 (G_l + H_{l+1}) P_l + 8 P_l G_{l−1}`: a third of the products that autograd would make of the sums above.
 pub fn trace_s4(weights: &[Tensor]) -> Tensor {
     let blocks = normalised_blocks(weights);
-    let last = blocks.len() - 1;
-    let mut trace = loops_of(&blocks);
-    for (layer, block) in blocks.iter().enumerate() {
-        let from_before = block.matmul(&block.tr());
-        if layer == 0 {
-            // the first node set's ‖PPᵀ‖ = ‖PᵀP‖
-            trace += sum_of_squares(&from_before);
+    let (trace, slopes) = tch::no_grad(|| {
+        let behind: Vec<Tensor> = blocks.iter().map(|block| block.matmul(&block.tr())).collect();
+        let before: Vec<Tensor> = blocks[1..].iter().map(|block| block.tr().matmul(block)).collect();
+        let mut trace = behind
+            .iter()
+            .fold(Tensor::zeros([], (behind[0].kind(), behind[0].device())), |sum, g| sum + 2.0 * sum_of_squares(g));
+        for (g, h) in behind.iter().zip(&before) {
+            trace += 4.0 * inner(g, h);
         }
-        trace += match layer == last {
-            true => sum_of_squares(&from_before),
-            false => sum_of_squares(&(from_before + blocks[layer + 1].tr().matmul(&blocks[layer + 1]))),
+        let slope = |layer: usize| {
+            let mut slope = match before.get(layer) {
+                Some(h) => (&behind[layer] + h).matmul(&blocks[layer]),
+                None => behind[layer].matmul(&blocks[layer]),
+            };
+            if layer > 0 {
+                slope += blocks[layer].matmul(&behind[layer - 1]);
+            }
+            slope * 8.0
         };
-    }
-    trace
+        (trace, (0..blocks.len()).map(slope).collect::<Vec<_>>())
+    });
+    blocks.iter().zip(&slopes).fold(trace, |trace, (block, slope)| {
+        let linear = inner(block, slope);
+        trace + &linear - linear.detach()
+    })
+}
+
+fn inner(x: &Tensor, y: &Tensor) -> Tensor {
+    x.flatten(0, -1).dot(&y.flatten(0, -1))
 }
 
 /// `2 Σ_l ‖P_l P_{l+1}‖_F²`: of tr(S⁴), the walks that touch three layers, which are the README's loops with degrees
@@ -159,12 +177,12 @@ fn mutual_information(joint: &Tensor) -> Tensor {
         let mut pointwise = ln(joint);
         pointwise -= ln(&rows) - ln(&total);
         pointwise -= ln(&columns);
-        let information = pointwise.flatten(0, -1).dot(&joint.flatten(0, -1)) / &total;
+        let information = inner(&pointwise, joint) / &total;
         pointwise -= &information;
         pointwise /= &total;
         (information, pointwise)
     });
-    let linear = slope.flatten(0, -1).dot(&joint.flatten(0, -1));
+    let linear = inner(&slope, joint);
     information + &linear - linear.detach()
 }
 

@@ -54,7 +54,8 @@ pub(crate) const TOLERANCE: f64 = 1e-4;
 /// Lloyd's two steps until no label changes, or the centres' shift is below the tolerance, or for 300 iterations.
 /// Empty clusters take the farthest points. Ties go to the lower cluster number and the earlier start.
 ///
-/// Distances to centres are compared in f32, and again in f64 where its rounding might decide.
+/// Distances to centres are compared in f32, and again in f64 where its rounding might decide. A coordinate in which the points differ by
+/// less than 16 ε of the largest is left out, unless all are such.
 ///
 /// # Determinism
 ///
@@ -130,8 +131,7 @@ const LONG: f32 = 1e4;
 /// Centred points, by rows and by tiles.
 struct Points {
     n: usize,
-    /// Coordinates that tell points apart: those that are the same of all of them but for rounding, as the first of an embedding is, are left
-    /// out.
+    /// Coordinates that tell points apart, of all those that do not if none does. The first of a connected graph's embedding does not.
     coordinates: usize,
     /// Of a row: the coordinates, filled up with zeros to whole registers.
     width: usize,
@@ -327,9 +327,11 @@ impl Points {
                 .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), x| (x.min(least), x.max(most)));
             most - least > CONSTANT * most.abs().max(least.abs())
         };
-        let told: Vec<usize> = (0..dimensions).filter(tells).collect();
-        // of equal points one is kept
-        let centred = centred.select(Axis(1), if told.is_empty() { &[0] } else { &told });
+        let mut told: Vec<usize> = (0..dimensions).filter(tells).collect();
+        if told.is_empty() {
+            told = (0..dimensions).collect();
+        }
+        let centred = centred.select(Axis(1), &told);
         let coordinates = centred.ncols();
         let width = coordinates.next_multiple_of(4);
         let mut rows = vec![0.0; n * width];
@@ -657,6 +659,49 @@ mod tests {
                 assert_eq!(found, labels, "{n} points, seed {seed}");
             }
         }
+    }
+
+    /// A coordinate that is the same of all points says nothing; one that differs little says what there is to say if no other does.
+    #[test]
+    fn constant_coordinates_are_left_out() {
+        let mut rng = stream(5, Purpose::KMeans, 9, 0);
+        let points = Array2::from_shape_simple_fn((300, 3), || rng.gen_range(0.0..1.0));
+        let mut more = Array2::from_elem((300, 5), 0.1);
+        // rounding of 0.1
+        more.column_mut(4).iter_mut().step_by(2).for_each(|x| *x = 0.1f64.next_up());
+        for (d, column) in [0, 2, 3].into_iter().zip(points.columns()) {
+            more.column_mut(d).assign(&column);
+        }
+        assert_eq!(Points::new(more.view()).coordinates, 3);
+        assert_eq!(
+            kmeans(more.view(), params(5, Engine::Lloyd)).labels,
+            kmeans(points.view(), params(5, Engine::Lloyd)).labels
+        );
+        let far = array![[0.0, 1e15], [0.0, 1e15], [0.0, 1e15 + 3.0], [0.0, 1e15 + 3.0]];
+        let labels = kmeans(far.view(), params(2, Engine::Lloyd)).labels;
+        assert!(labels[0] == labels[1] && labels[2] == labels[3] && labels[0] != labels[2], "{labels:?}");
+    }
+
+    /// A draw falls on each point as often as its share of the squared distances, never on one without.
+    #[test]
+    fn draws_are_proportional_to_squared_distances() {
+        let n = 19;
+        let lanes = |t: usize| {
+            let of = |i: usize| if i < n && !i.is_multiple_of(3) { i as f64 } else { 0.0 };
+            let four = |r: usize| f64x4::from(std::array::from_fn(|l| of(t * TILE + 4 * r + l)));
+            std::array::from_fn(four)
+        };
+        let distances = Distances { tiles: (0..4).map(lanes).collect(), total: f64::NAN };
+        let sums = distances.running_sums();
+        let total: usize = (0..n).filter(|i| i % 3 != 0).sum();
+        assert_eq!(sums[3], total as f64);
+        let mut counts = [0; 19];
+        (0..total).for_each(|target| counts[distances.at(target as f64 + 0.5, &sums, n)] += 1);
+        (0..n).for_each(|i| assert_eq!(counts[i], if i % 3 != 0 { i } else { 0 }, "point {i}"));
+        // beyond the end, as by rounding
+        assert_eq!(distances.at(total as f64, &sums, n) % 3, 1);
+        let nothing = Distances { tiles: vec![Lanes::default(); 4], total: 0.0 };
+        assert_eq!(nothing.at(0.0, &nothing.running_sums(), n), n - 1);
     }
 
     #[test]
