@@ -157,7 +157,6 @@ struct Output<'a> {
 impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        keep_freed_memory();
         self.options.check()?;
         let params = self.network.params(self.options.convention, self.options.prune);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
@@ -201,6 +200,7 @@ impl MeasureOptions {
         load: f64,
         global: &Global,
     ) -> anyhow::Result<ExitCode> {
+        keep_freed_memory();
         let device = device::device(&global.device)?;
         for path in [&self.json, &self.html].into_iter().flatten() {
             check_output(path)?;

@@ -100,10 +100,13 @@ pub fn trace_s4(weights: &[Tensor]) -> Tensor {
         };
         (trace, (0..blocks.len()).map(slope).collect::<Vec<_>>())
     });
-    blocks.iter().zip(&slopes).fold(trace, |trace, (block, slope)| {
-        let linear = inner(block, slope);
-        trace + &linear - linear.detach()
-    })
+    blocks.iter().zip(&slopes).fold(trace, |trace, (block, slope)| with_slope(trace, block, slope))
+}
+
+/// `value`, with the gradient `slope` for `x`.
+fn with_slope(value: Tensor, x: &Tensor, slope: &Tensor) -> Tensor {
+    let linear = inner(x, slope);
+    value + &linear - linear.detach()
 }
 
 fn inner(x: &Tensor, y: &Tensor) -> Tensor {
@@ -182,8 +185,7 @@ fn mutual_information(joint: &Tensor) -> Tensor {
         pointwise /= &total;
         (information, pointwise)
     });
-    let linear = inner(&slope, joint);
-    information + &linear - linear.detach()
+    with_slope(information, joint, &slope)
 }
 
 #[cfg(test)]
