@@ -38,6 +38,7 @@ impl InputError {
             StorageFull | QuotaExceeded => "free some space, or name another place",
             UnexpectedEof => "the file is cut short: fetch or save it again",
             IsADirectory => "name a file, not a directory",
+            NotADirectory | AlreadyExists => "name a directory, or remove the file in its place",
             _ => "check the file and its disk",
         };
         let reason = error.to_string();

@@ -11,7 +11,7 @@ use crate::spectral::clustering::{ClusterParams, Clustering, cluster};
 use crate::spectral::eigsh::{EigshError, Solver};
 use crate::spectral::kmeans::Engine;
 use crate::stats::null::{self, NullError, null_distribution};
-use crate::stats::permutation::{mean_and_sd, p_value, sequential_p_value, z_score};
+use crate::stats::permutation::{mean_and_sd, p_value, sequential_p_value, valid_p_value, z_score};
 use crate::stats::shuffle::NullModel;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -74,8 +74,8 @@ impl ModelInfo {
 
     /// Path, architecture and type of the weights, for people.
     pub fn describe(&self) -> String {
-        let weights =
-            self.weights.as_ref().map_or(String::new(), |weights| format!(", {weights} weights converted to float64"));
+        let converted = self.weights.as_ref().filter(|weights| *weights != "float64");
+        let weights = converted.map_or(String::new(), |weights| format!(", {weights} weights converted to float64"));
         format!("{} ({}{weights})", self.path, self.architecture)
     }
 }
@@ -127,7 +127,7 @@ pub struct NullInfo {
 pub struct Shuffling {
     /// n-cuts of the first shuffles, which need not be computed again.
     pub done: Vec<f64>,
-    /// Stops at the shuffle that is the so-manieth with an n-cut below the network's ([`sequential_p_value`]).
+    /// Stops at the shuffle that is the n-th, n being this, an n-cut below the network's ([`sequential_p_value`]).
     pub stop_at: Option<usize>,
 }
 
@@ -185,6 +185,9 @@ pub struct SettingsInfo {
     pub batch_norm: bool,
     /// Where shuffles were clustered.
     pub device: String,
+    /// At the how-many-th shuffle below the network they were to stop ([`Shuffling::stop_at`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<usize>,
 }
 
 fn yes() -> bool {
@@ -253,6 +256,18 @@ impl Measurement {
     /// λ_i of L_sym, counted from 1: λ_1 is 0. `None` beyond the k that are known.
     pub fn lambda(&self, i: usize) -> Option<f64> {
         self.eigenvalues.get(i.checked_sub(1)?).copied()
+    }
+
+    /// The p-value that conclusions are drawn from: [`valid_p_value`], for which ties count against the network. `p_value` itself where shuffles
+    /// stopped at it.
+    pub fn valid_p_value(&self) -> Option<f64> {
+        let null = self.null.as_ref()?;
+        if null.stopped { self.p_value } else { Some(valid_p_value(self.ncut, &null.ncuts)) }
+    }
+
+    /// Whether its n-cut is below those of all shuffles.
+    pub fn is_lowest(&self) -> Option<bool> {
+        self.null.as_ref().map(|null| valid_p_value(self.ncut, &null.ncuts) <= 1.0 / (null.ncuts.len() + 1) as f64)
     }
 
     /// Share of the total volume that the largest cluster holds, in `[1 / k, 1]`.
@@ -443,6 +458,7 @@ impl Subject {
                 convention: params.convention,
                 norm: params.norm,
                 batch_norm: params.batch_norm,
+                stop_at: None,
                 device: match params.engine {
                     null::Engine::Device(Device::Cuda(index)) => format!("cuda:{index}"),
                     null::Engine::Threads | null::Engine::Device(_) => "cpu".into(),
@@ -522,6 +538,7 @@ pub fn measure(
     ncuts.truncate(stopped.map_or(usize::MAX, |place| place + 1));
     let timing = Timing { cluster, null: start.elapsed().as_secs_f64() - cluster, ..Timing::default() };
     let mut measurement = subject.measurement(clustering, ncuts, timing);
+    measurement.settings.stop_at = stop_at;
     if let (Some(place), Some(most), Some(null)) = (stopped, stop_at, &mut measurement.null) {
         null.stopped = true;
         measurement.p_value = Some(sequential_p_value(most, place + 1));
@@ -607,8 +624,12 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
             "the file names no layers, so there is nothing to shuffle: no null distribution, no p-value".into(),
         );
     }
-    if null.is_some_and(|null| null.sd == 0.0) {
-        warn("constant-null", "all shuffles have the same n-cut, so there is no Z-score".into());
+    if null.is_some_and(|null| z_score(ncut, &null.ncuts).is_none()) {
+        warn(
+            "constant-null",
+            "all shuffles have the same n-cut up to rounding, so there is no Z-score, and the p-value says nothing"
+                .into(),
+        );
     }
     warnings
 }

@@ -3,7 +3,7 @@
 use super::Global;
 use super::measure::MeasureOptions;
 use crate::InputError;
-use crate::graph::file::{read_graph, read_layers};
+use crate::graph::file::{layers_path, read_graph, read_layers};
 use crate::graph::{GraphParams, NeuronGraph, NodeSet};
 use crate::measure::ModelInfo;
 use clap::Args;
@@ -26,6 +26,7 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
+        self.options.check(&[&self.graph, &layers_path(&self.graph)])?;
         let adjacency = read_graph(&self.graph)?;
         let layers = read_layers(&self.graph, adjacency.rows())?;
         let layered = layers.is_some();
@@ -33,7 +34,6 @@ impl Cluster {
             Some(layers) => layers.into_iter().map(|l| NodeSet { name: l.name, size: l.size }).collect(),
             None => vec![NodeSet { name: "all".into(), size: adjacency.rows() }],
         };
-        self.options.check()?;
         let mut graph = NeuronGraph::from_adjacency(&adjacency, node_sets);
         if let Some(block) = graph.blocks.iter().find(|b| layered && b.source == b.target) {
             let name = &graph.node_sets[block.source].name;

@@ -118,8 +118,12 @@ impl Data {
                 }
             }
             Command::Show { name, seed, output } => {
-                let dataset = load(name, &dir, seed_for(name, *seed)?)?;
                 let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.png")));
+                if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
+                    let problem = "the picture is a PNG file, and the name does not say so";
+                    return Err(InputError::new(path.display(), problem, "let it end in .png").into());
+                }
+                let dataset = load(name, &dir, seed_for(name, *seed)?)?;
                 let (picture, what) = match dataset.task {
                     Task::Classification { classes } => {
                         let sheet = contact_sheet(&dataset.train, 10, classes);

@@ -1,7 +1,8 @@
 //! `ncut graph MODEL -o FILE`.
 
+use super::check_outputs;
 use super::network::{ConventionOption, NetworkOptions, check_prune};
-use crate::graph::file::{LayerRange, write_graph, write_layers};
+use crate::graph::file::{LayerRange, layers_path, write_graph, write_layers};
 use crate::measure::read_network;
 use clap::Args;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub(super) struct Graph {
 impl Graph {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         check_prune(self.prune)?;
+        check_outputs(&[&self.model], &[&self.output, &layers_path(&self.output)])?;
         let params = self.network.params(self.convention, self.prune);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
         let offsets = graph.offsets();

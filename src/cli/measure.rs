@@ -1,7 +1,7 @@
 //! `ncut measure MODEL`.
 
 use super::network::{ConventionOption, NetworkOptions, check_prune};
-use super::{Global, check_output, is_stdout, print, progress, table, write_json, write_text};
+use super::{Global, check_outputs, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
 use crate::allocator::keep_freed_memory;
 use crate::diagnosis::choice::BEYOND;
@@ -157,7 +157,7 @@ struct Output<'a> {
 impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        self.options.check()?;
+        self.options.check(&[&self.model])?;
         let params = self.network.params(self.options.convention, self.options.prune);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
         self.options.measure(graph, model, Some(params), start.elapsed().as_secs_f64(), global)
@@ -165,9 +165,11 @@ impl Measure {
 }
 
 impl MeasureOptions {
-    /// Refuses what no option may be.
-    pub(super) fn check(&self) -> Result<(), InputError> {
-        check_prune(self.prune)
+    /// Refuses what no option may be, and results in the place of `inputs`.
+    pub(super) fn check(&self, inputs: &[&Path]) -> Result<(), InputError> {
+        check_prune(self.prune)?;
+        let outputs: Vec<&Path> = [&self.json, &self.html].into_iter().flatten().map(PathBuf::as_path).collect();
+        check_outputs(inputs, &outputs)
     }
 
     /// Refuses what nothing can be said of.
@@ -202,9 +204,6 @@ impl MeasureOptions {
     ) -> anyhow::Result<ExitCode> {
         keep_freed_memory();
         let device = device::device(&global.device)?;
-        for path in [&self.json, &self.html].into_iter().flatten() {
-            check_output(path)?;
-        }
         let params = MeasureParams {
             cluster: ClusterParams {
                 k: self.clusters,
@@ -307,9 +306,9 @@ impl MeasureOptions {
 /// n-cuts of the shuffles of the result at `path`, which is to be of this model and these parameters but for their number.
 fn earlier(path: &Path, model: &ModelInfo, params: MeasureParams) -> Result<Vec<f64>, InputError> {
     let other = |problem: String| InputError::new(path.display(), problem, "measure without --more");
-    let text = std::fs::read_to_string(path).map_err(|e| InputError::io(path, &e))?;
+    let text = std::fs::read(path).map_err(|e| InputError::io(path, &e))?;
     let earlier: Measurement =
-        serde_json::from_str(&text).map_err(|e| other(format!("is no result of measure --json: {e}")))?;
+        serde_json::from_slice(&text).map_err(|e| other(format!("is no result of measure --json: {e}")))?;
     let its = &earlier.settings;
     let same_restarts = params.cluster.restarts.is_none_or(|restarts| restarts == its.restarts);
     let differs = [

@@ -254,15 +254,40 @@ fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> 
     write_text(path, &json)
 }
 
-/// Finds out before long work whether its result can be written to `path` at its end.
-fn check_output(path: &Path) -> Result<(), InputError> {
-    if is_stdout(path) || path.exists() && !path.is_file() && !path.is_dir() {
-        return Ok(());
+/// Finds out before long work whether its results can be written to `outputs` at its end: each to a place of its own, and none over one of
+/// `inputs`.
+fn check_outputs(inputs: &[&Path], outputs: &[&Path]) -> Result<(), InputError> {
+    for (i, path) in outputs.iter().enumerate() {
+        let is_device = path.exists() && !path.is_file() && !path.is_dir();
+        if !is_device && inputs.iter().any(|input| is_same(input, path)) {
+            return Err(InputError::new(path.display(), "is what is read, and would be lost", "name another file"));
+        }
+        if !is_device && outputs[..i].iter().any(|other| is_same(other, path)) {
+            let problem = "two results cannot be in one place";
+            return Err(InputError::new(path.display(), problem, "name a file for each"));
+        }
+        if is_stdout(path) || is_device {
+            continue;
+        }
+        if path.is_dir() {
+            return Err(InputError::new(path.display(), "is a directory", "name a file"));
+        }
+        crate::aside::check(path)?;
     }
-    if path.is_dir() {
-        return Err(InputError::new(path.display(), "is a directory", "name a file"));
+    Ok(())
+}
+
+/// Whether two paths are of one file, there or to be.
+fn is_same(a: &Path, b: &Path) -> bool {
+    if is_stdout(a) || is_stdout(b) {
+        return a == b;
     }
-    crate::aside::check(path)
+    let whole = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize()
+            .or_else(|_| Ok::<_, std::io::Error>(folder.canonicalize()?.join(path.file_name().unwrap_or_default())))
+    };
+    whole(a).ok().zip(whole(b).ok()).is_some_and(|(a, b)| a == b)
 }
 
 /// Writes text to `path`, or to standard output if it is `-`.

@@ -1,7 +1,7 @@
 //! `ncut report FILE`.
 
 use super::run::GridOptions;
-use super::{is_stdout, note, print, write_json, write_text};
+use super::{check_outputs, is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
 use crate::report::columns::{columns, condition_columns};
 use crate::report::pictures::{NotDrawn, pictures};
@@ -63,6 +63,10 @@ impl Report {
             )
             .into());
         }
+        let summaries = [&self.json, &self.markdown, &self.latex, &self.html, &self.conditions];
+        let rows = [&self.csv, &self.parquet, &self.training];
+        let files: Vec<&Path> = [&summaries[..], &rows].concat().into_iter().flatten().map(PathBuf::as_path).collect();
+        check_outputs(&[&self.grid.file], &files)?;
         let Grid { runs, tables } = self.grid.grid()?;
         let command = self.grid.run_command();
         let records = records(&runs, &self.grid.out)?;
@@ -104,10 +108,7 @@ impl Report {
             let count = report::tensorboard::write(&records, dir)?;
             note(&format!("{}: event files of {count} of {} runs", dir.display(), records.len()));
         }
-        let summaries = [&self.json, &self.markdown, &self.latex, &self.html, &self.conditions];
-        let rows = [&self.csv, &self.parquet, &self.training, &self.tensorboard];
-        let outputs = [&summaries[..], &rows].concat();
-        if outputs.iter().all(|path| path.is_none()) {
+        if files.is_empty() && self.tensorboard.is_none() {
             let tables: String = tables.iter().map(|table| format!("\n{}", table.text())).collect();
             print(&(report::text::conditions(&conditions, &command) + &tables))?;
         }

@@ -130,17 +130,29 @@ impl Again {
                 return Err(InputError::new("--rerun", problem, "write failed, all, or where 'dropout==0'"));
             }
         };
+        if let Some(predicate) = predicate.as_ref()
+            && !runs.iter().any(|run| predicate.holds(run.settings()))
+        {
+            let problem = format!("none of {} runs fulfils the condition", runs.len());
+            return Err(InputError::new("--rerun where", problem, "change it, or see the settings in the file"));
+        }
+        let damaged = |run: &GridRun| -> Result<bool, InputError> {
+            Ok(records(std::slice::from_ref(run), out)?.iter().any(|record| record.damage.is_some()))
+        };
         let chosen = |run: &GridRun| {
             let directory = RunDirectory::new(out, run);
             let name = name(run);
             let ended = history.ended.contains_key(&name);
-            let begun = if failed { ended || directory.error().exists() } else { ended || directory.path().exists() };
-            begun
+            let begun = match failed {
+                true => ended || directory.error().exists() || damaged(run)?,
+                false => ended || directory.path().exists(),
+            };
+            Ok(begun
                 && !history.queued.contains_key(&name)
                 && predicate.as_ref().is_none_or(|predicate| predicate.holds(run.settings()))
-                && holder(&directory).is_none()
+                && holder(&directory).is_none())
         };
-        Ok(runs.iter().map(chosen).collect())
+        runs.iter().map(chosen).collect()
     }
 }
 
@@ -162,11 +174,11 @@ impl Run {
             if is_done { &mut done } else { &mut missing }.push(run);
         }
         check(&missing, &context, &self.grid.file)?;
+        again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
         // a result that cannot be read is told of now, not after hours, and stops none of the others
         let damaged: Vec<String> =
             records(&runs, &context.out)?.into_iter().filter_map(|record| record.damage).collect();
         damaged.iter().for_each(|damage| super::note(&format!("ncut: {damage}")));
-        again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
         for run in &done {
             RunDirectory::new(&context.out, run).tidy();
             // a run of a version that did not note it

@@ -1,7 +1,7 @@
 //! `ncut selftest [MODEL]`.
 
 use super::network::{ConventionOption, NetworkOptions};
-use super::{Global, check_output, print, progress, table, write_json};
+use super::{Global, check_outputs, print, progress, table, write_json};
 use crate::InputError;
 use crate::diagnosis::ladder::LEAST_SHUFFLES;
 use crate::diagnosis::selftest::{Selftest as Found, SelftestParams, selftest};
@@ -65,7 +65,7 @@ impl Selftest {
             let problem = format!("{strength} is no strength");
             return Err(InputError::new("--strengths", problem, "give numbers from 0 to a million").into());
         }
-        self.json.as_ref().map_or(Ok(()), |path| check_output(path))?;
+        check_outputs(&[], &self.json.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         const MOST_WEIGHTS: u64 = 100_000_000;
         let weights: u64 = self.widths.windows(2).map(|pair| u64::from(pair[0]) * u64::from(pair[1])).sum();
         if weights > MOST_WEIGHTS {

@@ -194,8 +194,8 @@ impl Submit {
         let runs: std::collections::HashSet<usize> =
             of.flat_map(|(array, _)| array.first..array.first + array.runs).collect();
         if taken > 0 {
-            let file = self.grid.file.display();
-            text.push_str(&format!("{} runs submitted; ncut status {file} shows how far they are\n", runs.len()));
+            let status = self.grid.run_command().replacen("ncut run", "ncut status", 1);
+            text.push_str(&format!("{} runs submitted; `{status}` shows how far they are\n", runs.len()));
         }
         print(&text)?;
         match refused {

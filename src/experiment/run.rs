@@ -215,7 +215,10 @@ pub fn check(runs: &[&Run], context: &Context, file: &Path) -> Result<(), InputE
 pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
     for run in runs {
         let dataset = data::describe(run.settings().dataset.as_str())?;
-        let place = |setting: &str| format!("{}: {}: {setting}", file.display(), run.experiment);
+        let place = |setting: &str| match run.condition.sources.iter().find(|source| source.setting == setting) {
+            Some(source) => format!("{}: {setting}", source.at),
+            None => format!("{}: {}: {setting}", file.display(), run.experiment),
+        };
         let (wanted, available) = (run.settings().n_train.map_or(0, |n| n.get()), dataset.train);
         if wanted > available {
             let problem = format!("{wanted} training examples of {}, which has {available}", dataset.name);
@@ -225,10 +228,8 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             return Err(InputError::new(place(setting), problem, remedy));
         }
         if let Some((epoch, last)) = training_curve::beyond(run.settings()) {
-            let source = run.condition.sources.iter().find(|source| source.setting == "measure_at");
-            let place = source.map_or_else(|| place("measure_at"), |source| source.at.to_string());
-            let problem = format!("measure_at: epoch {epoch} of a run that has {last}, pruning included");
-            return Err(InputError::new(place, problem, format!("use at most {last}")));
+            let problem = format!("epoch {epoch} of a run that has {last}, pruning included");
+            return Err(InputError::new(place("measure_at"), problem, format!("use at most {last}")));
         }
         let architecture = run.settings().architecture().map_err(|problem| {
             let remedy = "name a data set with larger images, or another model";

@@ -227,6 +227,10 @@ macro_rules! length {
 
             fn read(text: &str) -> Option<Length> {
                 let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+                // as in YAML, where 012 is text
+                if digits.len() > 1 && digits.starts_with('0') {
+                    return None;
+                }
                 let count = digits.trim_end().parse().ok().filter(|count| ($least..=1_000_000_000).contains(count))?;
                 // none of either is the same
                 match &text[digits.len()..] {
@@ -243,7 +247,7 @@ macro_rules! length {
             fn schema() -> Value {
                 json!({"anyOf": [
                     {"type": "integer", "minimum": $least, "maximum": 1_000_000_000},
-                    {"type": "string", "pattern": "^[0-9]+ ?(ep|it)?$"}
+                    {"type": "string", "pattern": "^(0|[1-9][0-9]*) ?(ep|it)?$"}
                 ]})
             }
         }
@@ -351,7 +355,7 @@ impl DatasetName {
 pub enum Model {
     /// Dense layers with ReLU between them.
     Mlp,
-    /// Two convolutions and two dense layers: the second seed's.
+    /// Two convolutions and two dense layers: the AI-RG code's.
     AirgCnn,
     /// Three convolutions and two dense layers: the paper's.
     Cnn,

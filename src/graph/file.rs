@@ -16,7 +16,7 @@ use crate::InputError;
 use crate::aside::write_with;
 use crate::model::open_regular;
 
-pub use layers::{LayerRange, LayersFile, read_layers, write_layers};
+pub use layers::{LayerRange, LayersFile, layers_path, read_layers, write_layers};
 
 /// Relative difference up to which the two triangles count as equal: rounding in another order, not direction.
 const SYMMETRY_TOLERANCE: f64 = 1e-9;

@@ -53,7 +53,8 @@ pub(super) fn magnitude_threshold(magnitudes: &mut [f64], kept: usize) -> f64 {
 }
 
 impl NeuronGraph {
-    /// Drops `fraction` of each block's matrix, the smallest weights first; zeros count as weights.
+    /// Drops `fraction` of each block's matrix, the smallest weights first; zeros count as weights, but not in a block within one
+    /// node set, as a graph without layers has: there it is `fraction` of the edges.
     /// `round(size (1 − fraction))` weights stay, and ties with the last of them.
     ///
     /// # Panics
@@ -62,7 +63,10 @@ impl NeuronGraph {
     pub fn prune(&mut self, fraction: f64) {
         assert!((0.0..1.0).contains(&fraction), "pruning fraction {fraction} is outside [0, 1)");
         for block in &mut self.blocks {
-            let size = block.weights.rows() * block.weights.cols();
+            let size = match block.source == block.target {
+                true => block.weights.nnz(),
+                false => block.weights.rows() * block.weights.cols(),
+            };
             let kept = (size as f64 * (1.0 - fraction)).round() as usize;
             if kept >= block.weights.nnz() {
                 continue;
@@ -96,5 +100,18 @@ mod tests {
         assert_eq!(graph.edges(), 3);
         graph.prune(0.999);
         assert_eq!(graph.edges(), 0);
+    }
+
+    #[test]
+    fn of_a_graph_without_layers_a_share_of_the_edges_is_pruned() {
+        let mut adjacency = sprs::TriMatI::<f64, u32>::new((20, 20));
+        for i in 0..10 {
+            adjacency.add_triplet(i, 19 - i, 1.0 + i as f64);
+            adjacency.add_triplet(19 - i, i, 1.0 + i as f64);
+        }
+        let all = vec![crate::graph::NodeSet { name: "all".into(), size: 20 }];
+        let mut graph = NeuronGraph::from_adjacency(&adjacency.to_csr(), all);
+        graph.prune(0.3);
+        assert_eq!((graph.edges(), graph.adjacency().data().iter().sum::<f64>()), (7, 2.0 * 49.0));
     }
 }

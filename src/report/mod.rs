@@ -88,7 +88,10 @@ pub struct Figures {
     /// p-value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<Figure>,
-    /// Replicates with the lowest possible p-value.
+    /// Of each replicate, the p-value for which ties count against the network ([`crate::measure::Measurement::valid_p_value`]).
+    #[serde(skip)]
+    pub valid_p_values: Vec<f64>,
+    /// Replicates with the lowest possible p-value, ties counted so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_minimum: Option<AtMinimum>,
     /// Running accuracy of the last epoch.
@@ -214,10 +217,7 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         Figure::new(states.iter().map(|state| value(state)).collect(), theirs(of))
     };
     let none: Theirs = |_| (None, None);
-    let lowest = states.iter().map(|state| {
-        let measurement = &state.measurement;
-        measurement.null.as_ref().map(|null| null.ncuts.iter().all(|shuffled| measurement.ncut < *shuffled))
-    });
+    let lowest = states.iter().map(|state| state.measurement.is_lowest());
     let lowest: Option<Vec<bool>> = lowest.collect();
     let at_minimum = lowest.map(|lowest| {
         let theirs = published.and_then(|p| Some((p.at_minimum?, p.runs as usize)));
@@ -233,6 +233,7 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         null_sd: figure(&|s| s.measurement.null.as_ref().map(|n| n.sd), |p| (p.null_sd, None)),
         z_score: figure(&|s| s.measurement.z_score, |p| (p.z_score, None)),
         p_value: figure(&|s| s.measurement.p_value, none),
+        valid_p_values: states.iter().filter_map(|state| state.measurement.valid_p_value()).collect(),
         train_accuracy: figure(&|s| s.train_accuracy, |p| (p.train_accuracy, None)),
         test_accuracy: figure(&|s| s.test_accuracy, |p| (p.test_accuracy, None)),
         train_loss: figure(&|s| s.train_loss, |p| (p.train_loss, None)),

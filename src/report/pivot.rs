@@ -180,6 +180,7 @@ mod tests {
             null_sd: None,
             z_score: None,
             p_value: None,
+            valid_p_values: Vec::new(),
             at_minimum: None,
             train_accuracy: Some(figure()),
             test_accuracy: Some(figure()),

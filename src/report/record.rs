@@ -75,12 +75,16 @@ fn result(run: &Run, directory: &RunDirectory) -> Result<Option<RunResult>, Inpu
     };
     let result: RunResult = serde_json::from_slice(&bytes).map_err(|e| {
         let problem = if e.is_eof() { "is cut off" } else { "is not a result of this version" };
-        InputError::new(path.display(), format!("{problem}: {e}"), "delete it and run again")
+        InputError::new(path.display(), format!("{problem}: {e}"), "do the run once more: --rerun failed")
     })?;
     let name = condition_name(&result.settings);
     if (&*name, result.replicate) != (&*directory.condition(), run.replicate) {
         let problem = format!("is the result of {name}/r{}, not of the run that it lies with", result.replicate);
-        return Err(InputError::new(path.display(), problem, "put it back there, or delete it and run again"));
+        return Err(InputError::new(
+            path.display(),
+            problem,
+            "put it back there, or do the run once more: --rerun failed",
+        ));
     }
     Ok(Some(result))
 }

@@ -142,11 +142,10 @@ pub(super) fn not_done(conditions: &[Condition], command: &str) -> Option<String
 }
 
 /// How many of all networks are more clusterable than their shuffles, and how many of those would be if as many tests are to go wrong
-/// in a twentieth of what they find; nothing of a single one.
+/// in a twentieth of what they find; nothing of a single one. Ties count against the network.
 pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
     let figures = conditions.iter().flat_map(|condition| condition.unpruned.iter().chain(&condition.pruned));
-    let p_values: Vec<f64> =
-        figures.filter_map(|figures| figures.p_value.as_ref()).flat_map(|p| p.values.iter().copied()).collect();
+    let p_values: Vec<f64> = figures.flat_map(|figures| figures.valid_p_values.iter().copied()).collect();
     let below = |values: &[f64]| values.iter().filter(|value| **value < LEVEL).count();
     (p_values.len() > 1).then(|| {
         format!(

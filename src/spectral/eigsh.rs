@@ -35,7 +35,7 @@ pub struct EigshParams {
     pub solver: Solver,
     /// Bound on the residual ‖L_sym u − λ u‖ of each unit vector u, as the iteration estimates it; the result is checked
     /// anew and refused at 100 times the bound. An eigenvalue is within its residual of a true one, and, with a gap g to
-    /// the others, within the residual's square over g. Default 1e-9; ARPACK goes to machine precision whatever it is.
+    /// the others, within the residual's square over g. Default 1e-8; ARPACK goes to machine precision whatever it is.
     pub tolerance: f64,
     /// Seed of the start vectors.
     pub seed: u64,

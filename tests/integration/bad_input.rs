@@ -425,23 +425,14 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
     let work = Work::new();
     work.write("grid.yaml", TINY);
     for (settings, wanted) in [
-        (
-            &["dataset=polynomials", "lesions=2"][..],
-            &["a: lesions", "polynomials has no classes", "; leave it out"][..],
-        ),
+        (&["dataset=polynomials", "lesions=2"][..], &[": lesions", "polynomials has no classes", "; leave it out"][..]),
         (
             &["dataset=polynomials", "augmentation=cifar"],
-            &["a: augmentation", "the inputs of polynomials are no images", "; leave it out"],
+            &[": augmentation", "the inputs of polynomials are no images", "; leave it out"],
         ),
-        (&["tags=1000000"], &["a: tags", "1000000 tags of 798 neurons", "; use at most 798"]),
-        (
-            &["block_share=1", "block_share_layers=hidden"],
-            &["a: block_share_layers", "between two hidden", "; use all"],
-        ),
-        (
-            &["hidden=[1]", "eigen_penalty=1", "eigen_penalty_count=1"],
-            &["a: eigen_penalty_count", "; use wider layers"],
-        ),
+        (&["tags=1000000"], &[": tags", "1000000 tags of 798 neurons", "; use at most 798"]),
+        (&["block_share=1", "block_share_layers=hidden"], &[": block_share_layers", "between two hidden", "; use all"]),
+        (&["hidden=[1]", "eigen_penalty=1", "eigen_penalty_count=1"], &[": eigen_penalty_count", "; use wider layers"]),
     ] {
         let set = settings.iter().flat_map(|setting| ["--set", setting]);
         for command in ["plan", "run"] {
@@ -449,6 +440,10 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
             work.expect_input_error(&args, wanted);
         }
     }
+    // in the file, it has a place there
+    work.write("grid.yaml", "experiments:\n  a:\n    fixed: {dataset: mnist-sample,\n            tags: 1000000}\n");
+    work.expect_input_error(&["plan", "grid.yaml"], &["grid.yaml:4:19: tags: 1000000 tags"]);
+    work.write("grid.yaml", TINY);
     // no cluster has a hidden neuron to silence
     assert_eq!(work.ncut(&["plan", "grid.yaml", "--set", "hidden=[]", "--set", "lesions=5"]).code, Some(0));
 }
@@ -631,4 +626,31 @@ fn output_through_a_link() {
     work.ncut(&[&QUICK[..], &["--json", "link.json"]].concat()).ok();
     assert!(std::fs::symlink_metadata(work.path("link.json")).unwrap().is_symlink(), "the link was replaced");
     assert_eq!(work.json("folder/m.json")["schema"], 1);
+}
+
+/// Neither what is read is lost to a result, nor one result to another.
+#[test]
+fn a_result_has_a_place_of_its_own() {
+    let work = Work::new();
+    work.network("net.safetensors", &random_network(&[60, 50, 40], 1));
+    work.ncut(&["graph", "net.safetensors", "-o", "g.npz"]).ok();
+    work.write("grid.yaml", "experiments: {e: {fixed: {dataset: mnist-sample}}}");
+    std::os::unix::fs::symlink(work.path("net.safetensors"), work.path("link")).unwrap();
+    let names = ["g.npz", "g.npz.layers.json", "grid.yaml", "link", "net.safetensors"];
+    let bytes = || names.map(|name| work.read(name));
+    let before = bytes();
+    for (args, place) in [
+        (&["measure", "net.safetensors", "--json", "net.safetensors"][..], "net.safetensors: is what is read"),
+        (&["measure", "net.safetensors", "--html", "link"], "link: is what is read"),
+        (&["graph", "net.safetensors", "-o", "./net.safetensors"], "net.safetensors: is what is read"),
+        (&["cluster", "g.npz", "--json", "g.npz.layers.json"], "g.npz.layers.json: is what is read"),
+        (&["report", "grid.yaml", "--csv", "grid.yaml"], "grid.yaml: is what is read"),
+        (&["measure", "net.safetensors", "--json", "a", "--html", "./a"], "a: two results"),
+        (&["measure", "net.safetensors", "--json", "-", "--html", "-"], "-: two results"),
+        (&["report", "grid.yaml", "--json", "-", "--csv", "-"], "-: two results"),
+    ] {
+        work.expect_input_error(args, &[place]);
+    }
+    assert!(before == bytes() && work.names(".") == names);
+    work.ncut(&["measure", "net.safetensors", "--shuffles", "2", "--json", "/dev/null", "--html", "/dev/null"]).ok();
 }

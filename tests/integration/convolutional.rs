@@ -75,7 +75,7 @@ fn settings_that_it_does_not_have_are_refused() {
     let work = Work::new();
     work.write("grid.yaml", GRID);
     for (set, wanted) in [
-        ("hidden=[64]", &["grid.yaml: airg: hidden", "layers of its own", "; leave it out"][..]),
+        ("hidden=[64]", &["--set hidden=[64]: hidden", "layers of its own", "; leave it out"][..]),
         ("dropout=0.5", &["dropout", "; leave it out"]),
         ("l2_convention=authors", &["l2_convention", "; leave it out"]),
         ("channels=32", &["channels", "layers of its own", "; leave it out"]),
@@ -94,7 +94,10 @@ fn settings_of_one_model_are_refused_for_others() {
     let work = Work::new();
     work.write("grid.yaml", "experiments:\n  mlp: {fixed: {dataset: mnist-sample}}\n");
     for (set, wanted) in [
-        (&["convention=authors"][..], &["grid.yaml: mlp: convention", "no convolutions", "; leave it out"][..]),
+        (
+            &["convention=authors"][..],
+            &["--set convention=authors: convention", "no convolutions", "; leave it out"][..],
+        ),
         (&["penalty_layers=convolutions"], &["penalty_layers", "no convolutions"]),
         (&["clusterable_init_layers=convolutions"], &["clusterable_init_layers", "no convolutions"]),
         (&["channels=32"], &["channels", "; leave it out, or train a cnn"]),

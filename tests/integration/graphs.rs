@@ -175,3 +175,12 @@ fn eigenvalues_of_complete_bipartite_graphs() {
         });
     }
 }
+
+#[test]
+fn shuffles_that_are_alike_support_no_conclusion() {
+    let work = Work::new();
+    // all weights are 1: every shuffle is the network
+    work.network("net.safetensors", &[ndarray::Array2::ones((40, 30)), ndarray::Array2::ones((20, 40))]);
+    let m = work.measured(&["measure", "net.safetensors", "-k", "3", "--shuffles", "30"]);
+    assert!(codes(&m).contains(&"constant-null") && m["z_score"].is_null(), "{m}");
+}

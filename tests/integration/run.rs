@@ -374,10 +374,16 @@ fn a_damaged_result_is_named() {
     // the others are reported
     let report = work.ncut(&["report", "grid.yaml"]).ok();
     assert!(
-        report.stderr.contains("r0/result.json") && report.stderr.contains("; delete it and run again"),
+        report.stderr.contains("r0/result.json") && report.stderr.contains("; do the run once more: --rerun failed"),
         "{report}"
     );
     assert!(report.stdout.contains("1 of 1 runs are not done (1 failed)"), "{report}");
+    // and done once more by name
+    let again = work.ncut(&["run", "grid.yaml", "--rerun", "failed"]).ok();
+    assert!(!again.stderr.contains("is cut off") && run.join("result.json").metadata().unwrap().len() > 1, "{again}");
+    let nothing = work.ncut(&["run", "grid.yaml", "--rerun", "where dropout == 0.7"]);
+    assert!(nothing.code == Some(1) && nothing.stderr.contains("--rerun where: none of 1 runs"), "{nothing}");
+    std::fs::write(run.join("result.json"), "{").unwrap();
     // and the others are run
     let others = grid("tiny", "") + &grid("other", "");
     work.write("grid.yaml", format!("experiments:\n{others}"));

@@ -1,7 +1,7 @@
 //! Compressed sparse matrices as `scipy.sparse.save_npz` writes them.
 
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Cursor, Seek, Write};
 use std::path::Path;
 
 use sprs::{CsMatI, CsMatViewI};
@@ -120,13 +120,14 @@ fn broken(archive: &Archive, name: &str, problem: String) -> InputError {
 }
 
 /// Writes `adjacency` so that `scipy.sparse.load_npz` reads it: indices as int32 where they fit, weights as float64.
-pub(super) fn write(file: &mut (impl Write + Seek), adjacency: CsMatViewI<f64, u32>) -> io::Result<()> {
+pub(super) fn write(file: &mut impl Write, adjacency: CsMatViewI<f64, u32>) -> io::Result<()> {
     let (entries, nodes) = (adjacency.nnz(), adjacency.rows());
     let narrow = i32::try_from(entries).is_ok() && i32::try_from(nodes).is_ok();
     let index = if narrow { Dtype::Int(4) } else { Dtype::Int(8) };
     // Little-endian, so that an i32 is the first half of an i64.
     let integer = move |value: u32| i64::from(value).to_le_bytes().into_iter().take(if narrow { 4 } else { 8 });
-    let mut zip = ZipWriter::new(file);
+    // in memory, where it cannot fail: a ZipWriter that is dropped amid its archive prints what it thinks of that
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let large = 8 * entries.max(nodes) > ZIP64_FROM;
     member(&mut zip, "indices", index, &[entries], large, adjacency.indices().iter().copied().flat_map(integer))?;
     let starts = adjacency.indptr();
@@ -136,8 +137,7 @@ pub(super) fn write(file: &mut (impl Write + Seek), adjacency: CsMatViewI<f64, u
     member(&mut zip, "shape", Dtype::Int(8), &[2], large, shape)?;
     let weights = adjacency.data().iter().flat_map(|weight| weight.to_le_bytes());
     member(&mut zip, "data", Dtype::F64, &[entries], large, weights)?;
-    zip.finish()?;
-    Ok(())
+    file.write_all(zip.finish()?.get_ref())
 }
 
 /// Writes one array; [`Dtype::Other`] holds NumPy's own name of the type.

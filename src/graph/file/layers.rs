@@ -31,7 +31,8 @@ pub struct LayersFile {
     pub layers: Vec<LayerRange>,
 }
 
-fn beside(graph_path: &Path) -> PathBuf {
+/// Where the layers of the graph in `graph_path` are.
+pub fn layers_path(graph_path: &Path) -> PathBuf {
     let mut name = graph_path.as_os_str().to_owned();
     name.push(".layers.json");
     name.into()
@@ -43,7 +44,7 @@ fn beside(graph_path: &Path) -> PathBuf {
 ///
 /// If the file cannot be read, is not as [`LayersFile`] says, or its layers do not tile `0..nodes` in order.
 pub fn read_layers(graph_path: &Path, nodes: usize) -> Result<Option<Vec<LayerRange>>, InputError> {
-    let path = beside(graph_path);
+    let path = layers_path(graph_path);
     if matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }
@@ -84,7 +85,7 @@ pub fn read_layers(graph_path: &Path, nodes: usize) -> Result<Option<Vec<LayerRa
 ///
 /// If the file cannot be written.
 pub fn write_layers(graph_path: &Path, layers: &[LayerRange]) -> Result<(), InputError> {
-    write_with(&beside(graph_path), |file| {
+    write_with(&layers_path(graph_path), |file| {
         serde_json::to_writer_pretty(&mut *file, layers)?;
         file.write_all(b"\n")
     })
@@ -135,7 +136,7 @@ mod tests {
         for (text, wanted) in
             [("[\n {\"name\": 3}]", ".json:2:11: invalid type"), ("[", ".json:1:1: EOF"), ("", "is empty")]
         {
-            std::fs::write(beside(&graph), text).unwrap();
+            std::fs::write(layers_path(&graph), text).unwrap();
             let error = read_layers(&graph, 9).unwrap_err().to_string();
             assert!(error.contains(wanted), "{wanted}: {error}");
         }
