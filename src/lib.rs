@@ -8,19 +8,36 @@
 //! # Bird's-eye view
 //!
 //! ```text
-//!   data ──► nn ──► train ──┐
-//!                           ├──► graph ──► spectral ──► stats ──► measure
-//!   model (weight files) ───┘     CSR f64   λ, labels    p, Z      JSON
-//!                                                                    │
-//!                          experiment (grid, store, run) ◄───────────┘
-//!                              │            │
-//!                            slurm        report ──► cli ──► main
+//!   data, nn, penalty ──► train ──┐
+//!                                 ├──► graph ──► spectral ──► stats ──► measure ──► diagnosis
+//!   model (weight files) ─────────┘     CSR f64   λ, labels    p, Z      JSON        verdicts
+//!                                                                          │
+//!                                experiment (grid, store, run) ◄───────────┘
+//!                                    │            │
+//!                                  slurm        report ──► cli ──► main
 //! ```
 //!
-//! An arrow is the only direction in which a module may use another; `cli` may use all, nothing uses `cli`. [`dataflow`] uses none of them: `model`
-//! and `nn` fill it, `graph` reads it. `lesion`
-//! stands beside `measure`: it tests a network of `nn` on the examples of `train`, knows of its clusters the labels alone,
-//! and is used by `experiment`.
+//! Arrows are the way of the data. What each module uses, besides small helpers such as [`rng`], is below; none may use one that stands
+//! under it, so nothing uses `cli`.
+//!
+//! | module | uses |
+//! |---|---|
+//! | [`dataflow`], [`data`] | none |
+//! | [`model`], [`nn`] | `dataflow`, which they fill |
+//! | [`graph`] | `dataflow`, which it reads, and `model` |
+//! | [`spectral`] | `graph` |
+//! | [`batched`] | `graph`, `spectral` |
+//! | [`stats`] | `graph`, `spectral`, `batched` |
+//! | [`measure`] | `dataflow`, `model`, `graph`, `spectral`, `stats` |
+//! | [`diagnosis`] | `graph`, `spectral`, `stats`, `measure` |
+//! | [`explain`] | `graph`, `spectral`, `measure` |
+//! | [`penalty`] | `nn`, `spectral` |
+//! | [`train`] | `data`, `nn`, `penalty` |
+//! | [`lesion`] | `nn`, `train`, `stats`; it knows of a network's clusters the labels alone |
+//! | [`experiment`] | all above but `dataflow`, `batched`, `diagnosis`, `explain` |
+//! | [`slurm`] | `experiment` |
+//! | [`report`] | `graph`, `stats`, `measure`, `diagnosis`, `lesion`, `experiment` |
+//! | [`cli`] | all |
 //!
 //! | a newcomer asks | looks in |
 //! |---|---|

@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(steps.train, cost.train);
     }
 
-    /// A step of the second seed's network took 119 ms without a penalty and 150 with its own, on one thread of a busy machine; the
+    /// A step of the AI-RG code's network took 119 ms without a penalty and 150 with its own, on one thread of a busy machine; the
     /// process 450 to 510 MB.
     #[test]
     fn convolutions_are_modelled() {

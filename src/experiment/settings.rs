@@ -88,7 +88,7 @@ settings! {
     /// Seed of a data set that is generated, and of nothing else: networks begin alike on all draws.
     data_seed: Whole = Whole(data::generated::SEED as usize),
     /// Kind of network: `mlp`; `cnn`, the paper's three convolutions and two dense layers; `vgg`, its VGG-16 for small images; or
-    /// `airg-cnn`, the second seed's two convolutions and two dense layers.
+    /// `airg-cnn`, AI-RG's (2018) two convolutions and two dense layers.
     model: Model = Model::Mlp,
     /// Widths of the hidden layers of an `mlp`.
     hidden: Vec<Positive> = vec![Positive(256); 4],
@@ -122,7 +122,7 @@ settings! {
     /// Where the square root of the counts is taken: `none`, `of-sum` or `per-pair`; not of `loops-normalised`, `trace-s4` and
     /// `volume-modules`.
     loop_penalty_root: Root = Root::OfSum,
-    /// What becomes of a chain of layers where images are flattened: the seed's counts stop there (`cut`), or the dense layer's weights
+    /// What becomes of a chain of layers where images are flattened: AI-RG's counts stop there (`cut`), or the dense layer's weights
     /// are summed over each channel's pixels (`fold`); `loops-normalised`, `trace-s4` and `volume-modules` always do so.
     loop_penalty_flatten: LoopFlatten = LoopFlatten::Cut,
     /// The count that is aimed at; none if the more the better.
@@ -198,7 +198,8 @@ settings! {
     clusters: Positive = Positive(12),
     /// Shuffles of a measurement; 0 for none.
     shuffles: Whole = Whole(50),
-    /// What a shuffle keeps: `layer` or `layer-nonzero`.
+    /// What a shuffle keeps: `layer`, `layer-nonzero`, `layer-nonzero-distribution`, `layer-all-distribution`, `degrees`, `rows`,
+    /// `columns` or `fresh` (dense layers only).
     null_model: NullModel = NullModel::Layer,
     /// k-means starts; 25 up to 2,000 nodes, else 100, if not given.
     restarts: Option<Starts> = None,

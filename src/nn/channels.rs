@@ -18,7 +18,7 @@ pub fn by_channel(weight: &Tensor, channels: usize) -> Tensor {
 /// What becomes of a channel's several weights to a neuron or channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reduction {
-    /// `Σ w`: what a constant image is multiplied by; taps of different signs cancel. The seed's.
+    /// `Σ w`: what a constant image is multiplied by; taps of different signs cancel. AI-RG's (2018).
     Signed,
     /// `Σ |w|`, the entrywise L1 norm: the edges of the graph.
     Magnitude,

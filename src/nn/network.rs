@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_network_starts_as_the_seeds() {
+    fn the_network_of_airg_starts_as_theirs() {
         let airg = Preset::AirgCnn;
         let network = Network::new(airg.architecture([1, 28, 28], 10).unwrap(), airg.initialization(), 3, Device::Cpu);
         assert_eq!(network.parameters().iter().map(|p| p.numel()).sum::<usize>(), 3_274_634);

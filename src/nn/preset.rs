@@ -134,9 +134,9 @@ fn vgg(outputs: usize) -> Vec<Layer> {
 mod tests {
     use super::*;
 
-    /// Sizes as in the seed's text.
+    /// Sizes as in AI-RG's code.
     #[test]
-    fn the_seeds_network() {
+    fn the_network_of_airg() {
         let network = Preset::AirgCnn.architecture([1, 28, 28], 10).unwrap();
         assert_eq!(network.weights(), [vec![32, 1, 5, 5], vec![64, 32, 5, 5], vec![1024, 3136], vec![10, 1024]]);
         assert_eq!(network.channels(), [1, 32, 64, 1024, 10]);

@@ -12,7 +12,7 @@ use tch::{Device, Tensor};
 pub enum TagSizes {
     /// As it comes: each neuron draws its own, as in the paper.
     Random,
-    /// As many as any other, give or take one; which, is drawn.
+    /// As many as any other, give or take one. Which neurons have it is drawn; the tags with one more take turns over the layers.
     Equal,
 }
 

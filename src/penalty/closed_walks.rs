@@ -11,8 +11,8 @@
 //!
 //! with the blocks `P_l` of S between node sets l and l + 1, and λ the eigenvalues of the normalised Laplacian. K unconnected
 //! blocks of rank one have K pairs of eigenvalues ±1 of S, hence tr(S⁴) / 2 = K. Each counts 1 *whatever its volume*, so
-//! the cheapest way to more is to shed crumbs: pairs of neurons with little but each other. Networks trained so kept 85 to
-//! 91 % of their volume in one part.
+//! the cheapest way to more is to shed crumbs: pairs of neurons with little but each other. On MNIST at full size a network
+//! trained so (× 0.1, no target) keeps 95 % of its volume in one part; towards 8 modules (× 0.01) 68 %, pruned 84 %.
 //!
 //! # Weighing walks by volume
 //!
@@ -29,7 +29,7 @@
 //!
 //! [`path_information`] is the third, of forward paths: the walk that goes from node set l over l + 1 to l + 2. So it does not
 //! count the layers themselves as parts (a walk knows its layer), nor steps forth and back along one edge, nor parts that lead
-//! nowhere; and it costs one product of matrices for each pair of layers, as the seed's loops do.
+//! nowhere; and it costs one product of matrices for each pair of layers, as AI-RG's loops do.
 //!
 //! Weights alone, no data, four node sets of 24 neurons, 3,000 steps of Adam from random weights towards 8 modules, two seeds, then
 //! 8 clusters: tr(S⁴) / 2 ends with 5.0 and 5.2 effective clusters (shares .31 … .01), and as many as 1.1 and 1.5 by
@@ -113,7 +113,7 @@ fn inner(x: &Tensor, y: &Tensor) -> Tensor {
     x.flatten(0, -1).dot(&y.flatten(0, -1))
 }
 
-/// `2 Σ_l ‖P_l P_{l+1}‖_F²`: of tr(S⁴), the walks that touch three layers, which are the README's loops with degrees
+/// `2 Σ_l ‖P_l P_{l+1}‖_F²`: of tr(S⁴), the walks that touch three layers, which are AI-RG's loops with degrees
 /// divided out. Both directions of a walk count.
 pub fn loops_normalised(weights: &[Tensor]) -> Tensor {
     loops_of(&normalised_blocks(weights))

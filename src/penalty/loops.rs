@@ -1,8 +1,8 @@
-//! Four-node loops: the seed's penalty, as meant, as written and as run.
+//! Four-node loops: AI-RG's penalty (2018), as meant, as written and as run.
 //!
 //! A layered network has no triangles; its smallest loops have four nodes, either one, two and one in three consecutive
-//! layers, or two and two in consecutive layers (butterflies). The seed, *Learning modularity from scratch* (AI-RG,
-//! 2018), reinforces the former:
+//! layers, or two and two in consecutive layers (butterflies). *Learning modularity from scratch* (AI-RG, 2018,
+//! <https://github.com/AI-RG/modular>) reinforces the former:
 //!
 //! ```text
 //! loss + a · (Σ W⁴ − c · √loops),   a = 0.05, c = 0.01
@@ -20,7 +20,7 @@ use tch::Tensor;
 /// Which loops are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoopKind {
-    /// `Σ_ijkl W_ij W_ik V_jl V_kl = ‖WV‖_F²`: what the README means. Includes j = k, an edge pair walked forth and back.
+    /// `Σ_ijkl W_ij W_ik V_jl V_kl = ‖WV‖_F²`: what AI-RG's README means. Includes j = k, an edge pair walked forth and back.
     /// Signed, so paths cancel.
     Loops,
     /// The same of `|W|` and `|V|`: of the graph.
@@ -30,18 +30,18 @@ pub enum LoopKind {
     /// The same of `|W|` and `|V|`.
     LoopsAbsNondegenerate,
     /// `Σ_{i≠a, j≠k} B_ij B_ik B_aj B_ak = ‖BᵀB‖_F² − Σ_j ‖B_·j‖⁴ − Σ_i ‖B_i·‖⁴ + Σ B⁴` of each layer, `B = |W|`: the other
-    /// smallest loops, which the README overlooks.
+    /// smallest loops, which that README overlooks.
     Butterflies,
-    /// `Σ_ijkl W_ij W_ik V_jl V_jl = Σ_i (Σ_k W_ik) (Σ_j W_ij ‖V_j·‖²)`: the README's formulas to the letter, last index
+    /// `Σ_ijkl W_ij W_ik V_jl V_jl = Σ_i (Σ_k W_ik) (Σ_j W_ij ‖V_j·‖²)`: that README's formulas to the letter, last index
     /// mistyped. k occurs once, so this counts no loops.
     ReadmeLiteral,
-    /// `vec(Mᵀ) · vec(M)`, `M = WV`, `vec` row by row: what the seed's `run.py` computes. Its
+    /// `vec(Mᵀ) · vec(M)`, `M = WV`, `vec` row by row: what AI-RG's `run.py` computes. Its
     /// `tensordot(M, M, axes=[[1, 0], [0, 1]])` asks for `Σ M_ab M_ba`, and TensorFlow 1.x flattens without comparing
     /// sizes. So unrelated entries are paired, unless M is square (`tr M²`) or has one row (`‖WV‖_F²`). May be negative.
     /// Which are paired depends on the order of M's rows: of an image that was flattened, TensorFlow's is pixel after pixel.
     AsCoded,
     /// `‖P Q‖_F²`, `P` and `Q` the blocks of `D^-1/2 A D^-1/2` ([`normalised_blocks`]): half of what these walks add to
-    /// tr(S⁴). Not the seed's. Unlike the others it is scale-free and does increase with the number of modules.
+    /// tr(S⁴). Not AI-RG's. Unlike the others it is scale-free and does increase with the number of modules.
     LoopsNormalised,
 }
 

@@ -42,7 +42,7 @@ pub enum LoopPenalty {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LoopFlatten {
-    /// It is cut: no loop goes through the flattening, and the dense layer behind it reads pixels. The seed's.
+    /// It is cut: no loop goes through the flattening, and the dense layer behind it reads pixels. AI-RG's.
     Cut,
     /// It goes on: the weights of the dense layer are summed over each channel's pixels.
     Fold,
@@ -69,7 +69,7 @@ impl PenaltyLayers {
 }
 
 impl LoopPenalty {
-    /// How several weights between two channels are one: as in the seed, unless weights are counted by magnitude.
+    /// How several weights between two channels are one: as in AI-RG's code, unless weights are counted by magnitude.
     fn reduction(self) -> Reduction {
         match self {
             Self::Loops | Self::LoopsNondegenerate | Self::ReadmeLiteral | Self::AsCoded => Reduction::Signed,
@@ -78,7 +78,7 @@ impl LoopPenalty {
         }
     }
 
-    /// The count, to be increased, of a network whose node sets have these sizes; `root` and `flatten` concern those of the seed alone.
+    /// The count, to be increased, of a network whose node sets have these sizes; `root` and `flatten` concern AI-RG's alone.
     fn count(self, weights: &[Tensor], channels: &[usize], root: Root, flatten: LoopFlatten) -> Tensor {
         let of = |kind| loops_of_chains(&chains(weights, channels, self.reduction(), flatten), kind, root);
         let whole = || matrices(weights, channels, self.reduction());
@@ -129,9 +129,9 @@ pub struct PenaltyParams {
     pub loops: f64,
     /// What is counted.
     pub loop_penalty: LoopPenalty,
-    /// Whether the loss has the root of the seed's counts.
+    /// Whether the loss has the root of AI-RG's counts.
     pub loop_root: Root,
-    /// Where chains of layers end for the seed's counts.
+    /// Where chains of layers end for AI-RG's counts.
     pub loop_flatten: LoopFlatten,
     /// The target, if there is one.
     pub loop_target: Option<f64>,
@@ -180,8 +180,8 @@ pub struct Penalties {
 const FIRST_LOGIT: f64 = 2.0;
 
 impl Penalties {
-    /// Of networks whose neurons and channels have these tags, and whose weights have these shapes. Nothing is learnt or
-    /// remembered yet.
+    /// Of networks whose neurons and channels have these tags, and whose weights have these shapes. Starts with no
+    /// optimiser or solver state.
     pub fn new(params: PenaltyParams, tags: &Tags, shapes: &[Vec<i64>], device: Device) -> Self {
         let convolutions = shapes.iter().take_while(|shape| shape.len() == 4).count();
         let layers = params.layers.range(convolutions, shapes.len());
@@ -509,10 +509,10 @@ mod tests {
         weights.iter().map(|weight| weight.size()[1] as usize).collect()
     }
 
-    /// The seed's network as initialised: true loops ≈ 2,000, of which 1,910 in the dense layers, and what its code says
+    /// AI-RG's network as initialised: true loops ≈ 2,000, of which 1,910 in the dense layers, and what its code says
     /// instead: 29 to 138 in plots and emulations; Σ w⁴ 462.6 to 464.6.
     #[test]
-    fn the_seeds_network() {
+    fn the_network_of_airg() {
         let airg = Preset::AirgCnn;
         let architecture = airg.architecture([1, 28, 28], 10).unwrap();
         let channels = architecture.channels();
@@ -530,7 +530,7 @@ mod tests {
             |l4: f64| Decay { l4, ..Decay::default() }.add_gradients(&weights, &gradients, false).double_value(&[]);
         let fourth = l4(1.0);
         assert!((fourth - 463.6).abs() < 1.0, "{fourth}");
-        // what the seed adds to the cross-entropy
+        // what AI-RG's code adds to the cross-entropy, with the true loops
         let root = LoopPenalty::Loops.count(&weights, &channels, Root::OfSum, LoopFlatten::Cut).double_value(&[]);
         let objective = l4(0.05) - 5e-4 * root;
         assert!((objective - 0.05 * (fourth - 0.01 * all.sqrt())).abs() < 1e-3);

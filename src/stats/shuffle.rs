@@ -42,7 +42,8 @@ pub enum NullModel {
 pub const BANDWIDTH: f64 = 0.01;
 
 impl NullModel {
-    /// All of them, from what keeps least to what keeps most of a network.
+    /// All of them, from what keeps least to what keeps most of a network; then `Rows` and `Columns`, which keep what each node sends or
+    /// receives, but not the topology.
     pub const ALL: [Self; 8] = [
         Self::Fresh,
         Self::LayerAllDistribution,

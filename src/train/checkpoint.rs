@@ -348,7 +348,7 @@ mod tests {
         }
     }
 
-    /// The second seed's network, amid pruning, with all penalties: what a checkpoint holds is the whole state.
+    /// AI-RG's network, amid pruning, with all penalties: what a checkpoint holds is the whole state.
     #[test]
     fn a_convolutional_run_goes_on_with_the_same_bits() {
         let folder = tempfile::tempdir().unwrap();

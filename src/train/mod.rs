@@ -531,7 +531,7 @@ mod tests {
         Trainer::new(params, &dataset(), 50, Device::Cpu)
     }
 
-    /// The second seed's network on 16 examples in 2 steps, with what [`small`] has but dropout.
+    /// AI-RG's network on 16 examples in 2 steps, with what [`small`] has but dropout.
     pub(super) fn airg(epochs: Length, pruning_epochs: Length) -> Trainer {
         let params = small(epochs, pruning_epochs, Length::Steps(2)).params;
         let penalties =
