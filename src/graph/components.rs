@@ -1,6 +1,7 @@
 //! Connected components.
 
 use super::NeuronGraph;
+use super::disjoint_sets::DisjointSets;
 
 /// The connected components of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,14 +15,14 @@ pub struct Components {
 impl Components {
     /// Joins the ends of edges until all nodes are together or there are no more edges.
     pub fn of(graph: &NeuronGraph) -> Self {
-        let mut sets = DisjointSets { parent: (0..graph.nodes() as u32).collect(), count: graph.nodes() };
+        let mut sets = DisjointSets::new(graph.nodes());
         let offsets = graph.offsets();
         // One edge of each row, and all of the first: enough where blocks are dense.
         for all in [false, true] {
             for block in &graph.blocks {
                 let (rows, columns) = (offsets[block.source] as u32, offsets[block.target] as u32);
                 for (i, row) in block.weights.outer_iterator().enumerate() {
-                    if sets.count == 1 {
+                    if sets.count() == 1 {
                         break;
                     }
                     let edges = if all || i == 0 { row.indices() } else { &row.indices()[..row.nnz().min(1)] };
@@ -33,7 +34,7 @@ impl Components {
         let mut count = 0;
         let of = (0..graph.nodes() as u32)
             .map(|node| {
-                let number = &mut number[sets.root(node) as usize];
+                let number = &mut number[sets.least(node) as usize];
                 if *number == u32::MAX {
                     *number = count;
                     count += 1;
@@ -42,30 +43,6 @@ impl Components {
             })
             .collect();
         Self { count: count as usize, of }
-    }
-}
-
-struct DisjointSets {
-    parent: Vec<u32>,
-    count: usize,
-}
-
-impl DisjointSets {
-    fn root(&mut self, mut node: u32) -> u32 {
-        while self.parent[node as usize] != node {
-            let above = self.parent[self.parent[node as usize] as usize];
-            self.parent[node as usize] = above;
-            node = above;
-        }
-        node
-    }
-
-    fn join(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.root(a), self.root(b));
-        if a != b {
-            self.parent[a.max(b) as usize] = a.min(b);
-            self.count -= 1;
-        }
     }
 }
 

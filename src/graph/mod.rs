@@ -5,6 +5,7 @@
 
 mod channels;
 pub mod components;
+mod disjoint_sets;
 pub mod file;
 mod mlp;
 

@@ -12,7 +12,6 @@
 //! next, `(d_in, d_out)`, the transposes of the tensors. More loops were to make a network modular, so a loss *subtracts*
 //! these. They do not: without other losses, Σ W⁴ − c √loops is least at equal |W| of rank one, which is one module.
 
-use super::closed_walks::normalised_blocks;
 use crate::nn::channels::by_channel;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -40,9 +39,6 @@ pub enum LoopKind {
     /// sizes. So unrelated entries are paired, unless M is square (`tr M²`) or has one row (`‖WV‖_F²`). May be negative.
     /// Which are paired depends on the order of M's rows: of an image that was flattened, TensorFlow's is pixel after pixel.
     AsCoded,
-    /// `‖P Q‖_F²`, `P` and `Q` the blocks of `D^-1/2 A D^-1/2` ([`normalised_blocks`]): half of what these walks add to
-    /// tr(S⁴). Not AI-RG's. Unlike the others it is scale-free and does increase with the number of modules.
-    LoopsNormalised,
 }
 
 /// Where the square root is taken.
@@ -120,7 +116,6 @@ fn counts(weights: &[Tensor], image_channels: Option<usize>, kind: LoopKind) -> 
         LoopKind::AsCoded => (weights.windows(2).enumerate())
             .map(|(pair, of)| as_coded(&of[0], &of[1], image_channels.filter(|_| pair == 0)))
             .collect(),
-        LoopKind::LoopsNormalised => pairs(&normalised_blocks(weights), &all_loops),
     };
     Counts(counts, Tensor::zeros([], (weights[0].kind(), weights[0].device())))
 }
@@ -172,7 +167,7 @@ fn as_coded(w: &Tensor, v: &Tensor, image_channels: Option<usize>) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{adjacency, array, arrays, assert_close, assert_gradient, cases};
+    use super::super::fixtures::{array, arrays, assert_close, assert_gradient, cases};
     use super::*;
     use LoopKind::*;
     use ndarray::Array2;
@@ -215,30 +210,12 @@ mod tests {
     fn brute(weights: &[Tensor], kind: LoopKind) -> Vec<f64> {
         let loops = |[a, b, c, d, _]: [f64; 5]| a * b * c * d;
         let absolute = |[a, b, c, d, _]: [f64; 5]| (a * b * c * d).abs();
-        let arrays = match kind {
-            LoopsNormalised => {
-                // the blocks of D^-1/2 A D^-1/2, cut from the whole matrix
-                let a = adjacency(weights);
-                let degrees: Vec<f64> = a.rows().into_iter().map(|row| row.sum()).collect();
-                let s = Array2::from_shape_fn(a.dim(), |(i, j)| {
-                    if a[[i, j]] > 0.0 { a[[i, j]] / (degrees[i] * degrees[j]).sqrt() } else { 0.0 }
-                });
-                let mut first = 0;
-                let block = |w: Array2<f64>| {
-                    let second = first + w.nrows();
-                    let block = s.slice(ndarray::s![first..second, second..second + w.ncols()]).to_owned();
-                    first = second;
-                    block
-                };
-                arrays(weights).into_iter().map(block).collect()
-            }
-            _ => arrays(weights),
-        };
+        let arrays = arrays(weights);
         match kind {
             Butterflies => arrays.iter().map(brute_butterflies).collect(),
             _ => (arrays.windows(2))
                 .map(|pair| match kind {
-                    Loops | LoopsNormalised => four_indices(&pair[0], &pair[1], true, loops),
+                    Loops => four_indices(&pair[0], &pair[1], true, loops),
                     LoopsAbs => four_indices(&pair[0], &pair[1], true, absolute),
                     LoopsNondegenerate => four_indices(&pair[0], &pair[1], false, loops),
                     LoopsAbsNondegenerate => four_indices(&pair[0], &pair[1], false, absolute),
@@ -252,16 +229,7 @@ mod tests {
 
     #[test]
     fn closed_forms_are_the_sums_over_four_indices() {
-        let kinds = [
-            Loops,
-            LoopsAbs,
-            LoopsNondegenerate,
-            LoopsAbsNondegenerate,
-            Butterflies,
-            ReadmeLiteral,
-            AsCoded,
-            LoopsNormalised,
-        ];
+        let kinds = [Loops, LoopsAbs, LoopsNondegenerate, LoopsAbsNondegenerate, Butterflies, ReadmeLiteral, AsCoded];
         let mut negative = 0;
         for (case, weights) in cases().iter().enumerate() {
             for kind in kinds {
@@ -290,7 +258,7 @@ mod tests {
     fn roots_of_nothing_have_no_gradient() {
         let zeros: Vec<Tensor> =
             (0..3).map(|_| Tensor::zeros([3, 3], (Kind::Double, Device::Cpu)).set_requires_grad(true)).collect();
-        for kind in [Loops, LoopsNondegenerate, Butterflies, AsCoded, LoopsNormalised] {
+        for kind in [Loops, LoopsNondegenerate, Butterflies, AsCoded] {
             for root in [Root::OfSum, Root::PerPair] {
                 let value = loops(&zeros, kind, root);
                 let gradients = Tensor::run_backward(&[&value], &zeros.iter().collect::<Vec<_>>(), false, false);

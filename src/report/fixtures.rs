@@ -107,10 +107,9 @@ pub(super) fn network(yaml: &str, replicate: u64, ncut: f64, ncuts: &[f64]) -> (
     (Run::new("e", settings, replicate), result)
 }
 
-/// The pictures of `results`, each experiment of which has this section.
-pub(super) fn drawn(section: &str, results: &[(Run, RunResult)]) -> Vec<Picture> {
-    let table = Table::read(&yaml::parse("f", section).unwrap()).unwrap();
-    let record = |(run, result): &(Run, RunResult)| RunRecord {
+/// What a report has of it.
+pub(super) fn record((run, result): &(Run, RunResult)) -> RunRecord {
+    RunRecord {
         damage: None,
         run: run.clone(),
         condition: run.condition.name.clone(),
@@ -118,7 +117,12 @@ pub(super) fn drawn(section: &str, results: &[(Run, RunResult)]) -> Vec<Picture>
         epochs: Vec::new(),
         written_s: 0.0,
         result: Some(result.clone()),
-    };
+    }
+}
+
+/// The pictures of `results`, each experiment of which has this section.
+pub(super) fn drawn(section: &str, results: &[(Run, RunResult)]) -> Vec<Picture> {
+    let table = Table::read(&yaml::parse("f", section).unwrap()).unwrap();
     let conditions = conditions(&results.iter().map(record).collect::<Vec<_>>());
     let sections: Vec<_> = results.iter().map(|(run, _)| (run.experiment.to_string(), table.clone())).collect();
     let results: Vec<(&Run, &RunResult)> = results.iter().map(|(run, result)| (run, result)).collect();

@@ -201,3 +201,26 @@ pub fn markdown(conditions: &[Condition], command: &str) -> String {
     let lines = [discoveries(conditions), not_done(conditions, command)];
     text + &lines.into_iter().flatten().map(|line| format!("\n{line}\n")).collect::<String>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conditions;
+    use super::super::fixtures::{network, record};
+    use super::*;
+
+    /// Of a network below all its shuffles, one that equals each, one among them and one that none is compared with.
+    #[test]
+    fn networks_that_equal_their_shuffles_are_not_counted() {
+        let spread: Vec<f64> = (0..100).map(|i| 10.0 + f64::from(i) / 100.0).collect();
+        let networks = [(9.0, spread.clone()), (10.0, vec![10.0; 100]), (10.5, spread), (9.0, vec![])];
+        let records: Vec<_> = (networks.iter().enumerate())
+            .map(|(replicate, (ncut, ncuts))| record(&network("{}", replicate as u64, *ncut, ncuts)))
+            .collect();
+        let compared = conditions(&records[..3]);
+        let found = discoveries(&compared).unwrap();
+        assert!(found.starts_with("1 of 3 networks have p < 0.05; 1 at a false discovery rate"), "{found}");
+        let found = compared[0].unpruned.as_ref().and_then(|figures| figures.at_minimum.as_ref());
+        assert_eq!(found.map(|lowest| (lowest.count, lowest.of)), Some((1, 3)));
+        assert_eq!(discoveries(&conditions(&records[3..])), None);
+    }
+}

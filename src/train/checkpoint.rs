@@ -12,6 +12,7 @@
 //! | `layers.L.norm.running_mean`, `….running_var` | `(d_out,)` | the same; f32 |
 //! | `first.…`, `second.…` of each of those but the last: Adam's moments | the same | always; f32 |
 //! | `penalty.eigenvectors` | `(neurons of a side, 4)` | where a penalty starts from those of the last step; f64 |
+//! | `penalty.decomposition.values`, `….vectors`, `….age` | `(n,)`, `(n, n)`, `(1,)`, n neurons of a side | where a decomposition serves several steps; f64 |
 //! | `mask.L` | as the weight | once pruning has begun; f32 |
 //! | `epoch.loss_sum`, `epoch.right` | `()` | amid an epoch; f64 |
 //! | `records`: loss, accuracy, test loss, test accuracy, sparsity | `(epochs done, 5)` | always; f64 |
@@ -275,11 +276,14 @@ impl Trainer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TrainParams;
     use super::super::length::Length::{self, Epochs, Steps};
-    use super::super::tests::{airg, bits, finish, small, vgg};
+    use super::super::tests::{airg, bits, dataset, finish, small, vgg};
     use super::*;
     use crate::graph::{GraphLayers, GraphParams};
     use crate::model::Arch;
+    use crate::penalty::PenaltyParams;
+    use crate::penalty::eigenvalues::{EIGH_EVERY, EigenSolver};
     use safetensors::tensor::View;
     use std::borrow::Cow;
     use std::path::PathBuf;
@@ -295,6 +299,12 @@ mod tests {
 
     fn start([epochs, pruning_epochs, every]: [Length; 3]) -> Trainer {
         small(epochs, pruning_epochs, every)
+    }
+
+    fn start_by(solver: EigenSolver, lengths: [Length; 3]) -> Trainer {
+        let params = start(lengths).params;
+        let penalties = PenaltyParams { eigen_solver: solver, ..params.penalties };
+        Trainer::new(TrainParams { penalties, ..params }, &dataset(), 50, Device::Cpu)
     }
 
     /// A run, and a checkpoint before each of its steps and at the end.
@@ -331,18 +341,27 @@ mod tests {
 
     #[test]
     fn a_run_stopped_after_every_step_ends_with_the_same_bits() {
-        for lengths in LENGTHS {
+        assert!(start(LENGTHS[0]).total_steps() > EIGH_EVERY, "one decomposition serves throughout");
+        for (solver, lengths) in
+            LENGTHS.map(|lengths| (EigenSolver::Lanczos, lengths)).into_iter().chain([(EigenSolver::Eigh, LENGTHS[0])])
+        {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("checkpoint");
-            let (mut whole, mut records) = (start(lengths), Vec::new());
-            start(lengths).save_checkpoint(&path, &[], 0.0).unwrap();
+            let start = || start_by(solver, lengths);
+            let (mut whole, mut records) = (start(), Vec::new());
+            start().save_checkpoint(&path, &[], 0.0).unwrap();
             while !whole.is_finished() {
                 records.extend(whole.step());
-                let mut stopped = start(lengths);
+                let mut stopped = start();
                 let mut again = stopped.load_checkpoint(&path).unwrap().records;
                 again.extend(stopped.step());
                 assert_eq!(again, records);
-                assert_eq!(bits(&stopped), bits(&whole), "after {} steps of {lengths:?}", whole.steps_done());
+                let steps = whole.steps_done();
+                assert_eq!(bits(&stopped), bits(&whole), "after {steps} steps of {lengths:?} by {solver:?}");
+                let memory = |trainer: &Trainer| trainer.penalties.memory();
+                assert!(!memory(&whole).is_empty(), "nothing is remembered by {solver:?}");
+                let same = memory(&whole).iter().zip(memory(&stopped)).all(|((_, one), (_, other))| one.equal(&other));
+                assert!(same, "after {steps} steps of {lengths:?} by {solver:?}");
                 stopped.save_checkpoint(&path, &again, 0.0).unwrap();
             }
         }

@@ -5,6 +5,7 @@ use super::paper::each_layer;
 use super::{Network, NodeSets};
 use crate::InputError;
 use crate::dataflow::Kind;
+use crate::graph::disjoint_sets::DisjointSets;
 use crate::graph::{NeuronGraph, NodeSet, mlp};
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -77,8 +78,8 @@ impl Streams {
         for size in &sets.sizes {
             first.push(first[first.len() - 1] + size);
         }
-        let mut nodes = Disjoint::new(first[first.len() - 1]);
-        let mut joined = Disjoint::new(sets.sizes.len());
+        let mut nodes = DisjointSets::new(first[first.len() - 1]);
+        let mut joined = DisjointSets::new(sets.sizes.len());
         for (value, operation) in network.dataflow.operations.iter().enumerate() {
             if operation.kind != Kind::Add {
                 continue;
@@ -88,8 +89,8 @@ impl Streams {
                 for i in 0..arrival.len {
                     let node = first[arrival.set] + arrival.node + i;
                     let (met, set) = *at[arrival.at + i].get_or_insert((node, arrival.set));
-                    nodes.join(met, node);
-                    joined.join(set, arrival.set);
+                    nodes.join(met as u32, node as u32);
+                    joined.join(set as u32, arrival.set as u32);
                 }
             }
         }
@@ -98,13 +99,13 @@ impl Streams {
         let mut number_of = BTreeMap::new();
         let (mut of_set, mut of_node, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
         for (set, &size) in sets.sizes.iter().enumerate() {
-            let stream = *stream_of.entry(joined.find(set)).or_insert_with(|| {
+            let stream = *stream_of.entry(joined.least(set as u32)).or_insert_with(|| {
                 sizes.push(0);
                 sizes.len() - 1
             });
             of_set.push(stream);
             let number = |i: usize| {
-                *number_of.entry(nodes.find(first[set] + i)).or_insert_with(|| {
+                *number_of.entry(nodes.least((first[set] + i) as u32)).or_insert_with(|| {
                     sizes[stream] += 1;
                     sizes[stream] - 1
                 })
@@ -112,27 +113,5 @@ impl Streams {
             of_node.push((0..size).map(number).collect());
         }
         Self { of_set, of_node, sizes }
-    }
-}
-
-/// Disjoint sets: the first member stands for each.
-struct Disjoint(Vec<usize>);
-
-impl Disjoint {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
-    }
-
-    fn find(&mut self, mut member: usize) -> usize {
-        while self.0[member] != member {
-            self.0[member] = self.0[self.0[member]];
-            member = self.0[member];
-        }
-        member
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
-        self.0[a.max(b)] = a.min(b);
     }
 }
