@@ -56,6 +56,13 @@ pub struct Lesion {
     pub z_score: Option<f64>,
 }
 
+impl Lesion {
+    /// What is lost of the accuracy on the examples of each class, in `[−1, 1]`; `of`: those that it is one of.
+    pub fn drops(&self, of: &Lesions) -> impl Iterator<Item = f64> {
+        of.by_class.iter().zip(&self.by_class).map(|(whole, without)| whole - without)
+    }
+}
+
 /// Every cluster of a network silenced, one at a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lesions {

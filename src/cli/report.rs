@@ -45,6 +45,9 @@ pub(super) struct Report {
     /// Write one row a run and epoch at which it was measured in training (measure_at), as CSV; - for standard output
     #[arg(long, value_name = "FILE")]
     training: Option<PathBuf>,
+    /// Write one row a run, end state and silenced cluster (lesions), with what each class loses, as CSV; - for standard output
+    #[arg(long, value_name = "FILE")]
+    lesions: Option<PathBuf>,
     /// Write event files for TensorBoard, also of runs in progress
     #[arg(long, value_name = "DIR")]
     tensorboard: Option<PathBuf>,
@@ -64,7 +67,7 @@ impl Report {
             .into());
         }
         let summaries = [&self.json, &self.markdown, &self.latex, &self.html, &self.conditions];
-        let rows = [&self.csv, &self.parquet, &self.training];
+        let rows = [&self.csv, &self.parquet, &self.training, &self.lesions];
         let files: Vec<&Path> = [&summaries[..], &rows].concat().into_iter().flatten().map(PathBuf::as_path).collect();
         check_outputs(&[&self.grid.file], &files)?;
         let Grid { runs, tables } = self.grid.grid()?;
@@ -103,6 +106,10 @@ impl Report {
         if let Some(path) = &self.training {
             let points = report::training::columns(&records);
             write_text(path, &report::csv::csv(&points).context("failed to write CSV")?)?;
+        }
+        if let Some(path) = &self.lesions {
+            let lesions = report::lesions::columns(&records);
+            write_text(path, &report::csv::csv(&lesions).context("failed to write CSV")?)?;
         }
         if let Some(dir) = &self.tensorboard {
             let count = report::tensorboard::write(&records, dir)?;

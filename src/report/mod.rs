@@ -4,7 +4,7 @@
 //! ```text
 //! runs ─► record ─┬─► conditions ─┬─► pivot, pictures ┐
 //!                 │               └───────────────────┴─► text, page
-//!                 ├─► columns, training ─► csv, parquet
+//!                 ├─► columns, training, lesions ─► csv, parquet
 //!                 └─► tensorboard
 //! ```
 
@@ -13,6 +13,7 @@ pub mod csv;
 #[cfg(test)]
 mod fixtures;
 pub mod latex;
+pub mod lesions;
 pub mod page;
 pub mod parquet;
 pub mod pictures;

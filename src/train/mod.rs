@@ -720,6 +720,116 @@ mod tests {
         assert!(record.test_accuracy > Some(0.7) && record.loss < 2.0, "{record:?}");
     }
 
+    /// How many entries come back into the masks of a run in which nothing else keeps them out.
+    fn come_back(hold_pruned: bool) -> f64 {
+        let params = small(Length::Epochs(1), Length::Epochs(3), Length::Steps(3)).params;
+        let none =
+            PenaltyParams { eigenvalues: 0.0, loops: 0.0, soft_ncut: 0.0, soft_modularity: 0.0, ..params.penalties };
+        let params =
+            TrainParams { hold_pruned, normalize_neurons: false, penalties: none, learning_rate: 0.05, ..params };
+        let mut trainer = Trainer::new(params, &dataset(), 50, Device::Cpu);
+        let (mut before, mut back): (Vec<Tensor>, f64) = (Vec::new(), 0.0);
+        while trainer.step().is_some() || !trainer.is_finished() {
+            let Some(Masks(masks)) = &trainer.masks else { continue };
+            for ((before, now), weight) in before.iter().zip(masks).zip(&trainer.network.weights) {
+                back += ((1.0f64 - before) * now).sum(Kind::Double).double_value(&[]);
+                let moved = ((1.0f64 - now) * weight.detach()).abs().max().double_value(&[]);
+                assert!(!hold_pruned || moved == 0.0, "a pruned weight is {moved}");
+            }
+            before = masks.iter().map(Tensor::copy).collect();
+        }
+        back
+    }
+
+    #[test]
+    fn held_pruned_weights_stay_zero_and_others_may_come_back() {
+        assert_eq!(come_back(true), 0.0);
+        assert!(come_back(false) > 0.0);
+    }
+
+    #[test]
+    fn examples_come_in_their_order_or_in_another_each_epoch() {
+        let order = |trainer: &Trainer, epoch| {
+            let batches = trainer.begin_epoch(epoch).batches;
+            assert!(batches.iter().all(|batch| batch.numel() <= 8));
+            Vec::<i64>::try_from(Tensor::cat(&batches, 0)).unwrap()
+        };
+        let shuffled = small(Length::Epochs(2), Length::Epochs(0), Length::Steps(3));
+        let params = TrainParams { shuffle_examples: false, ..shuffled.params.clone() };
+        let in_order = Trainer::new(params, &dataset(), 50, Device::Cpu);
+        let all: Vec<i64> = (0..50).collect();
+        assert_eq!([order(&in_order, 0), order(&in_order, 1)], [all.clone(), all.clone()]);
+        let [mut first, mut second] = [order(&shuffled, 0), order(&shuffled, 1)];
+        assert!(first != second && first != all && second != all);
+        first.sort_unstable();
+        second.sort_unstable();
+        assert_eq!([first, second], [all.clone(), all]);
+    }
+
+    /// Regressions: the mean over examples and outputs of squared differences, computed here neuron by neuron.
+    #[test]
+    fn losses_of_regressions_are_mean_squared_errors() {
+        let reals =
+            |n: usize, width: usize| (0..n * width).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect::<Vec<_>>();
+        let split = |n| Split {
+            inputs: Inputs::Reals(reals(n, 4)),
+            targets: Targets::Reals { values: reals(n, 3), width: 3 },
+            channels: 1,
+            height: 2,
+            width: 2,
+        };
+        let task = crate::data::Task::Regression { outputs: 3 };
+        let dataset = Dataset { name: "r".into(), train: split(20), test: split(11), task };
+        let params = small(Length::Epochs(1), Length::Epochs(0), Length::Steps(3)).params;
+        let penalties = PenaltyParams {
+            decay: Decay::default(),
+            eigenvalues: 0.0,
+            loops: 0.0,
+            block_share: 0.0,
+            block_share_pruning: 0.0,
+            soft_ncut: 0.0,
+            soft_modularity: 0.0,
+            ..params.penalties
+        };
+        let params = TrainParams {
+            network: Preset::Mlp { hidden: vec![5] },
+            batch_size: 20,
+            dropout: 0.0,
+            clusterable_init: None,
+            normalize_neurons: false,
+            augmentation: Augmentation::None,
+            penalties,
+            ..params
+        };
+        let mut trainer = Trainer::new(params, &dataset, 20, Device::Cpu);
+        let slowly = |trainer: &Trainer, split: &Split| {
+            let layers: Vec<(Vec<Vec<f32>>, Vec<f32>)> = (trainer.network.weights.iter().zip(&trainer.network.biases))
+                .map(|(w, b)| (w.detach().try_into().unwrap(), b.detach().try_into().unwrap()))
+                .collect();
+            let (Inputs::Reals(inputs), Targets::Reals { values, .. }) = (&split.inputs, &split.targets) else {
+                unreachable!("as made above")
+            };
+            let squares = inputs.chunks(4).zip(values.chunks(3)).flat_map(|(input, wanted)| {
+                let mut x: Vec<f64> = input.iter().map(|&x| f64::from(x)).collect();
+                for (layer, (w, b)) in layers.iter().enumerate() {
+                    let sums = w.iter().zip(b).map(|(row, &b)| {
+                        f64::from(b) + row.iter().zip(&x).map(|(&w, x)| f64::from(w) * x).sum::<f64>()
+                    });
+                    x = sums.map(|sum| if layer == 0 { sum.max(0.0) } else { sum }).collect();
+                }
+                x.into_iter().zip(wanted).map(|(x, &y)| (x - f64::from(y)).powi(2)).collect::<Vec<_>>()
+            });
+            squares.sum::<f64>() / values.len() as f64
+        };
+        let before = slowly(&trainer, &dataset.train);
+        let record = trainer.step().expect("an epoch of one step");
+        assert!((record.loss - before).abs() < 1e-6 * before, "{} {before}", record.loss);
+        let after = slowly(&trainer, &dataset.test);
+        assert!((record.test_loss - after).abs() < 1e-6 * after, "{} {after}", record.test_loss);
+        assert!((record.test_loss - before).abs() > 1e-3, "nothing to tell apart");
+        assert_eq!((record.accuracy, record.test_accuracy), (None, None));
+    }
+
     #[test]
     fn an_epoch_is_its_steps() {
         let mut epochs = small(Length::Epochs(2), Length::Epochs(1), Length::Epochs(1));

@@ -468,6 +468,23 @@ mod tests {
         assert!(closed < 2.0 * torchs, "{closed} {torchs}");
     }
 
+    /// f32 weights of the paper's network, with gradients of the size that training has.
+    #[test]
+    fn the_papers_network_has_torchs_gradient() {
+        let weights = chain(&[784, 256, 256, 256, 256, 10], Kind::Float, 5);
+        let quick = penalty(&weights, 3, EigenSolver::Auto);
+        assert!(matches!(quick.way, Way::Lanczos { .. }));
+        let mut rng = stream(6, Purpose::InitialWeights, 0, 0);
+        for step in 0..3 {
+            let error = errors(&quick, &weights);
+            assert!(error < 1e-5, "step {step}: {error}");
+            for weight in &weights {
+                let noise: Vec<f32> = (0..weight.numel()).map(|_| rng.gen_range(-1e-3..1e-3)).collect();
+                let _ = weight.detach().g_add_(&Tensor::from_slice(&noise).view_as(weight));
+            }
+        }
+    }
+
     #[test]
     fn weights_that_are_no_numbers_have_no_eigenvalues() {
         let weights = chain(&[20, 30, 20, 10], Kind::Float, 4);
