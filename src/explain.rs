@@ -98,6 +98,7 @@ mod tests {
                     shuffles: 50,
                     engine: Engine::Threads,
                     prune: 0.0,
+                    least_weight: 0.0,
                     convention: Convention::default(),
                     norm: Norm::default(),
                     batch_norm: true,

@@ -36,6 +36,8 @@ pub struct MeasureParams {
     pub engine: null::Engine,
     /// Share of each layer's smallest weights that were dropped first, in `[0, 1)`: noted, not done again ([`GraphParams::prune`]).
     pub prune: f64,
+    /// Weights of a smaller magnitude were taken for 0; noted too.
+    pub least_weight: f64,
     /// What the nodes are; noted too.
     pub convention: Convention,
     /// What the edges weigh; noted too.
@@ -169,6 +171,9 @@ pub struct SettingsInfo {
     pub seed: u64,
     /// Share of weights dropped beforehand.
     pub prune: f64,
+    /// Weights of a smaller magnitude were dropped before that.
+    #[serde(default)]
+    pub least_weight: f64,
     /// k-means starts.
     pub restarts: usize,
     /// The solver that ran.
@@ -330,6 +335,9 @@ pub fn read_network(
         let layers = dense_chain(&file)?;
         let assumed = model::other_order(&file, &layers);
         let mut graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
+        if params.least_weight > 0.0 {
+            graph.drop_below(params.least_weight);
+        }
         if params.prune > 0.0 {
             graph.prune(params.prune);
         }
@@ -452,6 +460,7 @@ impl Subject {
                 null: params.null,
                 seed: params.cluster.seed,
                 prune: params.prune,
+                least_weight: params.least_weight,
                 restarts: params.cluster.restarts_for(graph.nodes()),
                 solver: solver_name(clustering.solver).into(),
                 kmeans: engine_name(params.cluster.engine).into(),
@@ -658,6 +667,7 @@ mod tests {
             shuffles: 30,
             engine: null::Engine::Threads,
             prune: 0.0,
+            least_weight: 0.0,
             convention: Convention::default(),
             norm: Norm::default(),
             batch_norm: true,

@@ -46,6 +46,7 @@ impl Cluster {
             )
             .into());
         }
+        graph.drop_below(self.options.least_weight);
         graph.prune(self.options.prune);
         let bytes = std::fs::read(&self.graph).map_err(|e| InputError::io(&self.graph, &e))?;
         let model = ModelInfo {

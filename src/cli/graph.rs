@@ -1,7 +1,7 @@
 //! `ncut graph MODEL -o FILE`.
 
 use super::check_outputs;
-use super::network::{ConventionOption, NetworkOptions, check_prune};
+use super::network::{ConventionOption, NetworkOptions, check_least_weight, check_prune};
 use crate::graph::file::{LayerRange, layers_path, write_graph, write_layers};
 use crate::measure::read_network;
 use clap::Args;
@@ -22,6 +22,9 @@ pub(super) struct Graph {
     /// Drop this share of each layer's smallest weights first, in [0, 1)
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     prune: f64,
+    /// Take weights of a smaller magnitude for zero, before any are dropped
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    least_weight: f64,
     /// SciPy CSR .npz or Matrix Market .mtx
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -30,8 +33,9 @@ pub(super) struct Graph {
 impl Graph {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         check_prune(self.prune)?;
+        check_least_weight(self.least_weight)?;
         check_outputs(&[&self.model], &[&self.output, &layers_path(&self.output)])?;
-        let params = self.network.params(self.convention, self.prune);
+        let params = self.network.params(self.convention, self.prune, self.least_weight);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
         let offsets = graph.offsets();
         let ranges = graph.node_sets.iter().zip(offsets).map(|(set, first_node)| LayerRange {

@@ -1,6 +1,6 @@
 //! `ncut measure MODEL`.
 
-use super::network::{ConventionOption, NetworkOptions, check_prune};
+use super::network::{ConventionOption, NetworkOptions, check_least_weight, check_prune};
 use super::{Global, check_outputs, is_stdout, print, progress, table, write_json, write_text};
 use crate::InputError;
 use crate::allocator::keep_freed_memory;
@@ -60,6 +60,9 @@ pub(super) struct MeasureOptions {
     /// Drop this share of each layer's smallest weights first, in [0, 1)
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     pub(super) prune: f64,
+    /// Take weights of a smaller magnitude for zero, before any are dropped
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    pub(super) least_weight: f64,
     /// k-means starts [default: 25 up to 2,000 nodes, else 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     restarts: Option<u16>,
@@ -158,7 +161,7 @@ impl Measure {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
         self.options.check(&[&self.model])?;
-        let params = self.network.params(self.options.convention, self.options.prune);
+        let params = self.network.params(self.options.convention, self.options.prune, self.options.least_weight);
         let (graph, model) = read_network(&self.model, self.network.architecture(), params)?;
         self.options.measure(graph, model, Some(params), start.elapsed().as_secs_f64(), global)
     }
@@ -168,6 +171,7 @@ impl MeasureOptions {
     /// Refuses what no option may be, and results in the place of `inputs`.
     pub(super) fn check(&self, inputs: &[&Path]) -> Result<(), InputError> {
         check_prune(self.prune)?;
+        check_least_weight(self.least_weight)?;
         let outputs: Vec<&Path> = [&self.json, &self.html].into_iter().flatten().map(PathBuf::as_path).collect();
         check_outputs(inputs, &outputs)
     }
@@ -228,6 +232,7 @@ impl MeasureOptions {
                 _ => null::Engine::Threads,
             },
             prune: self.prune,
+            least_weight: self.least_weight,
             convention: self.convention.into(),
             norm: layers.unwrap_or_default().norm,
             batch_norm: layers.unwrap_or_default().batch_norm,
@@ -321,6 +326,7 @@ fn earlier(path: &Path, model: &ModelInfo, params: MeasureParams) -> Result<Vec<
         ("--null", its.null != params.null),
         ("--seed", its.seed != params.cluster.seed),
         ("--prune", its.prune != params.prune),
+        ("--least-weight", its.least_weight != params.least_weight),
         ("--restarts", !same_restarts),
         ("--kmeans", its.kmeans != measure::engine_name(params.cluster.engine)),
         ("--convention", its.convention != params.convention),

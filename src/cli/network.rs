@@ -118,15 +118,24 @@ impl NetworkOptions {
     }
 
     /// How it becomes a graph.
-    pub(super) fn params(&self, convention: ConventionOption, prune: f64) -> GraphParams {
+    pub(super) fn params(&self, convention: ConventionOption, prune: f64, least_weight: f64) -> GraphParams {
         GraphParams {
             convention: convention.into(),
             norm: if self.norm == NormOption::L1 { Norm::L1 } else { Norm::L2 },
             layers: if self.layers == LayersOption::All { GraphLayers::All } else { GraphLayers::Convolutions },
             batch_norm: self.batch_norm == BatchNormOption::Fold,
             prune,
+            least_weight,
         }
     }
+}
+
+/// Refuses what no magnitude is compared with.
+pub(super) fn check_least_weight(least: f64) -> Result<(), InputError> {
+    if least >= 0.0 && least.is_finite() {
+        return Ok(());
+    }
+    Err(InputError::new("--least-weight", format!("{least} is no magnitude"), "give 0 or more, as 1e-8"))
 }
 
 /// Refuses what is no share of weights.

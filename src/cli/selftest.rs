@@ -87,7 +87,7 @@ impl Selftest {
         }
         let graph = match &self.model {
             Some(model) => {
-                let params = self.network.params(self.convention, 0.0);
+                let params = self.network.params(self.convention, 0.0, 0.0);
                 read_network(model, self.network.architecture(), params)?.0
             }
             None => self.chain(),

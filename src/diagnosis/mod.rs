@@ -143,6 +143,7 @@ mod tests {
             shuffles: 40,
             engine: Engine::Threads,
             prune: 0.0,
+            least_weight: 0.0,
             convention: Convention::default(),
             norm: Norm::default(),
             batch_norm: true,

@@ -47,7 +47,9 @@ pub struct EndState {
 
 /// What is to be measured of a network, and where its shuffles are kept.
 fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject, ModelInfo, Shuffles), RunError> {
-    let Settings { convention, fold_batch_norm, clusters, shuffles, null_model, restarts, solver, .. } = run.settings();
+    let Settings {
+        convention, fold_batch_norm, least_weight, clusters, shuffles, null_model, restarts, solver, ..
+    } = run.settings();
     let network = directory.network(state);
     let (graph, model) = network_graph(&network, run.settings())?;
     let params = MeasureParams {
@@ -63,6 +65,7 @@ fn subject(run: &Run, state: &str, directory: &RunDirectory) -> Result<(Subject,
         shuffles: shuffles.get(),
         engine: null::Engine::Threads,
         prune: 0.0,
+        least_weight: (*least_weight).into(),
         convention: *convention,
         norm: Norm::L1,
         batch_norm: *fold_batch_norm,

@@ -18,6 +18,7 @@ pub(super) fn network_graph(path: &Path, settings: &Settings) -> Result<(NeuronG
         convention: settings.convention,
         layers: settings.graph_layers,
         batch_norm: settings.fold_batch_norm,
+        least_weight: settings.least_weight.into(),
         ..GraphParams::default()
     };
     if settings.model == Model::Mlp {

@@ -194,6 +194,9 @@ settings! {
     /// Whether what leads out of a channel of a `vgg` is multiplied in the graph by what batch normalisation multiplies the channel with;
     /// not so in the paper's figures.
     fold_batch_norm: bool = true,
+    /// Weights of a smaller magnitude are no edges of the graph. Dead neurons of networks trained with decay have weights of 1e-8 and
+    /// less, of which clusters are made if they count.
+    least_weight: NonNegative = NonNegative(0.0),
     /// Clusters k of a measurement.
     clusters: Positive = Positive(12),
     /// Shuffles of a measurement; 0 for none.
@@ -229,10 +232,10 @@ impl Settings {
 
     /// The same training with every setting of the measurement at its default: what identifies a network.
     pub fn training_only(&self) -> Settings {
-        let Settings { graph_layers, convention, fold_batch_norm, .. } = Settings::default();
+        let Settings { graph_layers, convention, fold_batch_norm, least_weight, .. } = Settings::default();
         let Settings { clusters, shuffles, null_model, restarts, solver, lesions, measure_at, .. } =
             Settings::default();
-        let graph = Settings { graph_layers, convention, fold_batch_norm, ..self.clone() };
+        let graph = Settings { graph_layers, convention, fold_batch_norm, least_weight, ..self.clone() };
         Settings { clusters, shuffles, null_model, restarts, solver, lesions, measure_at, ..graph }
     }
 

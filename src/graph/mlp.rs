@@ -72,17 +72,28 @@ impl NeuronGraph {
                 continue;
             }
             let threshold = magnitude_threshold(&mut block.weights.data().to_vec(), kept);
-            let mut indptr = vec![0u32];
-            let (mut indices, mut data) = (Vec::new(), Vec::new());
-            for row in block.weights.outer_iterator() {
-                for (j, &weight) in row.iter().filter(|(_, w)| **w >= threshold) {
-                    indices.push(j as u32);
-                    data.push(weight);
-                }
-                indptr.push(indices.len() as u32);
-            }
-            block.weights = CsMatI::new(block.weights.shape(), indptr, indices, data);
+            block.drop_below(threshold);
         }
+    }
+
+    /// Drops edges of a weight below `least`.
+    pub fn drop_below(&mut self, least: f64) {
+        self.blocks.iter_mut().for_each(|block| block.drop_below(least));
+    }
+}
+
+impl Block {
+    fn drop_below(&mut self, least: f64) {
+        let mut indptr = vec![0u32];
+        let (mut indices, mut data) = (Vec::new(), Vec::new());
+        for row in self.weights.outer_iterator() {
+            for (j, &weight) in row.iter().filter(|(_, w)| **w >= least) {
+                indices.push(j as u32);
+                data.push(weight);
+            }
+            indptr.push(indices.len() as u32);
+        }
+        self.weights = CsMatI::new(self.weights.shape(), indptr, indices, data);
     }
 }
 
@@ -100,6 +111,15 @@ mod tests {
         assert_eq!(graph.edges(), 3);
         graph.prune(0.999);
         assert_eq!(graph.edges(), 0);
+    }
+
+    #[test]
+    fn edges_below_the_least_weight_are_dropped() {
+        let mut graph = mlp_graph(vec![("a".into(), array![[1e-9, -2.0, 1e-8], [0.0, -1e-40, 0.5]])]);
+        graph.drop_below(1e-8);
+        assert_eq!((graph.blocks[0].weights.data(), graph.edges()), (&[2.0, 1e-8, 0.5][..], 3));
+        graph.drop_below(0.0);
+        assert_eq!(graph.edges(), 3);
     }
 
     #[test]

@@ -66,10 +66,10 @@ fn read(name: &str, value: Value) -> Setting {
 }
 
 /// What is published of an end state, `unpruned` or `pruned`, of networks that are trained and clustered with `settings`. How many
-/// shuffles and k-means starts there are does not matter, nor which solver, nor what is measured on the way.
+/// shuffles and k-means starts there are does not matter, nor which solver, which weights are too small to count, nor what is measured on the way.
 pub(super) fn find(wanted: &Settings, state: &str) -> Option<&'static Published> {
-    let Settings { shuffles, restarts, solver, lesions, measure_at, .. } = Settings::default();
-    let wanted = Settings { shuffles, restarts, solver, lesions, measure_at, ..wanted.clone() };
+    let Settings { shuffles, restarts, solver, least_weight, lesions, measure_at, .. } = Settings::default();
+    let wanted = Settings { shuffles, restarts, solver, least_weight, lesions, measure_at, ..wanted.clone() };
     ROWS.iter().find(|(settings, row)| row.state == state && *settings == wanted).map(|(_, row)| row)
 }
 

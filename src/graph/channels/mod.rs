@@ -61,6 +61,9 @@ pub struct GraphParams {
     pub batch_norm: bool,
     /// Share of each layer's smallest weights that are taken for 0, in `[0, 1)`.
     pub prune: f64,
+    /// Weights of a smaller magnitude are taken for 0, before any are pruned. Decay drives the weights of dead neurons to 1e-8 and
+    /// less, and denormal ones; no edge that a network uses.
+    pub least_weight: f64,
 }
 
 impl Default for GraphParams {
@@ -71,6 +74,7 @@ impl Default for GraphParams {
             layers: GraphLayers::Convolutions,
             batch_norm: true,
             prune: 0.0,
+            least_weight: 0.0,
         }
     }
 }
@@ -208,12 +212,15 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// A layer's weight, pruned if that is asked for.
+    /// A layer's weight, small ones dropped and pruned if that is asked for.
     fn weight(&self, kind: &Kind) -> Result<ArrayD<f64>, InputError> {
         let (Kind::Convolution { weight, .. } | Kind::Dense { weight, .. }) = kind else {
             panic!("{kind:?} has no weight");
         };
         let mut weight = (self.read)(weight)?;
+        if self.params.least_weight > 0.0 {
+            kernel::drop_below(&mut weight, self.params.least_weight);
+        }
         if self.params.prune > 0.0 {
             kernel::prune(&mut weight, self.params.prune);
         }
