@@ -223,6 +223,8 @@ fn options_that_there_are_not() {
         (&["--prune", "1"], &["--prune", "1", "[0, 1)"]),
         (&["--prune", "-0.1"], &["--prune", "-0.1", "[0, 1)"]),
         (&["--prune", "nan"], &["--prune", "NaN", "[0, 1)"]),
+        (&["--least-weight", "-1"], &["--least-weight", "-1", "no magnitude"]),
+        (&["--least-weight", "inf"], &["--least-weight", "inf", "no magnitude"]),
         (&["--prune", "half"], &["--prune", "'half'"]),
         (&["--threads", "0"], &["--threads", "'0'", "1"]),
         (&["--restarts", "0"], &["--restarts", "'0'", "1"]),

@@ -292,6 +292,26 @@ fn prune_keeps_the_largest_tenth_of_each_layer() {
 }
 
 #[test]
+fn weights_below_the_least_are_zero() {
+    let mut weights = random_network(&[30, 24, 16, 6], 4);
+    let work = Work::new();
+    work.network("all.safetensors", &weights);
+    weights.iter_mut().for_each(|weight| weight.mapv_inplace(|w| if w.abs() < 0.05 { 0.0 } else { w }));
+    work.network("large.safetensors", &weights);
+    let options = ["-k", "4", "--shuffles", "3", "--json", "-"];
+    let least = ["measure", "all.safetensors", "--least-weight", "0.05"];
+    let (all, large) = (
+        work.ncut(&[&least, &options[..]].concat()),
+        work.ncut(&[&["measure", "large.safetensors"], &options[..]].concat()),
+    );
+    let (all, large) = (all.json(), large.json());
+    assert_eq!((&all["settings"]["least_weight"], &large["settings"]["least_weight"]), (&0.05.into(), &0.0.into()));
+    let rest = ["timing_s", "model", "settings"];
+    assert_eq!(without(&all, &rest), without(&large, &rest));
+    assert_ne!(large["graph"]["edges"], 30 * 24 + 24 * 16 + 16 * 6);
+}
+
+#[test]
 fn every_format_of_a_network_gives_the_same_graph() {
     let work = Work::new();
     let graph = |name: &str| {

@@ -274,6 +274,26 @@ fn names_and_the_order_of_channels_do_not_matter() {
     }
 }
 
+/// Weights themselves are compared with it, before they are summed to an edge or multiplied by what a norm does.
+#[test]
+fn small_weights_are_no_part_of_an_edge() {
+    let mut net = Net::new();
+    let first = net.conv("first", 0, &[3, 2, 3, 3], 1);
+    let first = net.norm("bn", first, 3);
+    let second = net.conv("second", first, &[4, 3, 3, 3], 1);
+    net.flow.outputs = vec![second];
+    let least = 2.5;
+    let mut without = net.clone();
+    for name in ["first", "second"] {
+        without.weights.get_mut(name).unwrap().mapv_inplace(|w| if w.abs() < least { 0.0 } else { w });
+    }
+    let dense = |net: &Net, least_weight| {
+        net.graph(GraphParams { least_weight, ..GraphParams::default() }).unwrap().adjacency().to_dense()
+    };
+    assert_eq!(dense(&net, least), dense(&without, 0.0));
+    assert_ne!(dense(&net, least), dense(&net, 0.0));
+}
+
 /// The authors' test: convolutions with fresh batch normalisation have blocks as without; twice γ and a quarter of the variance make them four times as large.
 #[test]
 fn batch_normalisation_on_the_authors_paths() {
