@@ -362,6 +362,10 @@ const CRUMB: f64 = 0.1;
 const THREAD: f64 = 0.1;
 /// n-cut per cluster below which the parts are called practically separate.
 const NEAR_ZERO: f64 = 1e-3;
+/// Weight of an edge, in units of the largest, below which it is called negligible.
+const NEGLIGIBLE: f64 = 1e-7;
+/// Share of negligible edges above which they are told of.
+const NEGLIGIBLE_SHARE: f64 = 0.01;
 
 /// A graph on its way to a measurement: nodes of degree zero are dropped, and nothing is clustered yet.
 #[derive(Debug)]
@@ -453,7 +457,7 @@ impl Subject {
             modularity_q: clustering.partition.modularity(),
             p_value: ncuts.map(|ncuts| p_value(ncut, ncuts)),
             z_score: ncuts.and_then(|ncuts| z_score(ncut, ncuts)),
-            warnings: warnings(&clustering, ncut, null.as_ref(), params),
+            warnings: warnings(&graph, &clustering, ncut, null.as_ref(), params),
             settings: SettingsInfo {
                 clusters: k,
                 shuffles: params.shuffles,
@@ -575,7 +579,13 @@ fn solver_name(solver: Solver) -> &'static str {
     }
 }
 
-fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params: MeasureParams) -> Vec<Warning> {
+fn warnings(
+    graph: &NeuronGraph,
+    clustering: &Clustering,
+    ncut: f64,
+    null: Option<&NullInfo>,
+    params: MeasureParams,
+) -> Vec<Warning> {
     let k = params.cluster.k;
     let partition = &clustering.partition;
     let shares = partition.volume_shares();
@@ -620,6 +630,19 @@ fn warnings(clustering: &Clustering, ncut: f64, null: Option<&NullInfo>, params:
             ),
         );
     }
+    let edges = || graph.blocks.iter().flat_map(|block| block.weights.data());
+    let bound = NEGLIGIBLE * edges().copied().fold(0.0, f64::max);
+    let share = edges().filter(|weight| **weight < bound).count() as f64 / edges().count().max(1) as f64;
+    if share > NEGLIGIBLE_SHARE {
+        warn(
+            "negligible-weights",
+            format!(
+                "{:.0} % of the edges weigh less than {bound:.0e}, as those of dead neurons do where weights decay, and clusters may \
+                 be made of such edges: see what --least-weight {bound:.0e} gives",
+                100.0 * share
+            ),
+        );
+    }
     let used = partition.sizes.iter().filter(|size| **size > 0).count();
     if used < k {
         warn(
@@ -653,15 +676,30 @@ mod tests {
 
     /// Where it stops, and so whether a shuffle that cannot be clustered was asked for, does not depend on the threads.
     #[test]
-    fn shuffles_behind_the_place_where_it_stops_cannot_fail() {
-        let mut rng = stream(5, Purpose::InitialWeights, 0, 0);
-        let mut layer = |rows, columns| {
-            let weight = || if rng.gen_range(0.0..1.0) < 0.1 { rng.gen_range(0.1..1.0) } else { 0.0 };
-            ("w".to_string(), ndarray::Array2::from_shape_simple_fn((rows, columns), weight))
+    fn edges_that_hardly_weigh_anything_are_told_of() {
+        let mut rng = stream(7, Purpose::InitialWeights, 0, 0);
+        let mut layer = |small: f64| {
+            let weight = || rng.gen_range(0.1..1.0) * if rng.gen_range(0.0..1.0) < small { 1e-9 } else { 1.0 };
+            ("w".to_string(), ndarray::Array2::from_shape_simple_fn((40, 40), weight))
         };
-        let graph = mlp_graph(vec![layer(40, 30), layer(30, 30), layer(30, 10)]);
-        let (connected, _) = graph.clone().without_isolated();
-        let with = |k: usize| MeasureParams {
+        for (small, told) in [(0.2, true), (0.002, false), (0.0, false)] {
+            let mut graph = mlp_graph(vec![layer(small), layer(small)]);
+            for told in [told, false] {
+                let shuffling = Shuffling { done: Vec::new(), stop_at: None };
+                let params = MeasureParams { shuffles: 0, ..params(3) };
+                let found = measure(graph.clone(), params, shuffling, |_| ()).unwrap().warnings;
+                let message = found.iter().find(|warning| warning.code == "negligible-weights").map(|w| &w.message);
+                assert_eq!(message.is_some(), told, "{small}: {found:?}");
+                assert!(
+                    message.is_none_or(|text| text.contains(" less than 1e-7") && text.contains("--least-weight 1e-7"))
+                );
+                graph.drop_below(1e-7);
+            }
+        }
+    }
+
+    fn params(k: usize) -> MeasureParams {
+        MeasureParams {
             cluster: ClusterParams { restarts: Some(2), ..ClusterParams::new(k, 0) },
             null: Some(NullModel::Layer),
             shuffles: 30,
@@ -671,11 +709,22 @@ mod tests {
             convention: Convention::default(),
             norm: Norm::default(),
             batch_norm: true,
+        }
+    }
+
+    #[test]
+    fn shuffles_behind_the_place_where_it_stops_cannot_fail() {
+        let mut rng = stream(5, Purpose::InitialWeights, 0, 0);
+        let mut layer = |rows, columns| {
+            let weight = || if rng.gen_range(0.0..1.0) < 0.1 { rng.gen_range(0.1..1.0) } else { 0.0 };
+            ("w".to_string(), ndarray::Array2::from_shape_simple_fn((rows, columns), weight))
         };
+        let graph = mlp_graph(vec![layer(40, 30), layer(30, 30), layer(30, 10)]);
+        let (connected, _) = graph.clone().without_isolated();
         let mut seen = 0;
         for k in connected.nodes() - 12..connected.nodes() {
-            let Ok(network) = cluster(&connected, with(k).cluster) else { continue };
-            let one = |i| shuffled_ncut(&connected, NullModel::Layer, with(k).cluster, i);
+            let Ok(network) = cluster(&connected, params(k).cluster) else { continue };
+            let one = |i| shuffled_ncut(&connected, NullModel::Layer, params(k).cluster, i);
             let before: Vec<f64> = (0..30).map_while(|i| one(i).ok()).collect();
             let lower = before.iter().filter(|ncut| **ncut < network.partition.ncut()).count();
             if before.len() == 30 || lower == 0 {
@@ -685,12 +734,12 @@ mod tests {
             let shuffling = || Shuffling { done: Vec::new(), stop_at: Some(lower) };
             let by = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| measure(graph.clone(), with(k), shuffling(), |_| ()).map(|found| found.p_value))
+                pool.install(|| measure(graph.clone(), params(k), shuffling(), |_| ()).map(|found| found.p_value))
             };
             let expected = by(1).unwrap();
             assert!(expected.is_some() && by(8).unwrap() == expected);
             let all = Shuffling { done: Vec::new(), stop_at: None };
-            let error = measure(graph.clone(), with(k), all, |_| ()).unwrap_err().to_string();
+            let error = measure(graph.clone(), params(k), all, |_| ()).unwrap_err().to_string();
             assert!(error.starts_with(&format!("shuffle {}, ", before.len())), "{error}");
         }
         assert!(seen > 0);

@@ -9,8 +9,14 @@ use serde::{Deserialize, Serialize};
 const DEGENERATE: [(&str, &str); 4] = [
     ("unbalanced", "look at the volumes and Q; fewer clusters may be balanced, dead neurons may have to be dropped"),
     ("disconnected", "prune less, or look at what the pieces are: between them the n-cut is 0 by topology alone"),
-    ("near-zero", "drop the small groups that hang on by tiny weights, or set those weights to zero"),
-    ("near-isolated", "drop the small groups that hang on by tiny weights, or set those weights to zero"),
+    (
+        "near-zero",
+        "drop the small groups that hang on by tiny weights, or take those weights for zero (--least-weight)",
+    ),
+    (
+        "near-isolated",
+        "drop the small groups that hang on by tiny weights, or take those weights for zero (--least-weight)",
+    ),
 ];
 
 /// Which property explains the n-cut.
