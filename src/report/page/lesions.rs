@@ -35,7 +35,7 @@ pub(super) fn figure(name: &str, lesions: &Lesions) -> String {
     let header = ["cluster", "neurons", "accuracy without", "lost", "lost by random sets", "p"];
     let header: String = header.iter().map(|name| format!("<th>{name}</th>")).collect();
     let classes: String =
-        (0..lesions.by_class.len()).map(|class| format!("<th class=\"share\">class {class}</th>")).collect();
+        (0..lesions.by_class.len()).map(|class| format!("<th class=\"share\">{class}</th>")).collect();
     format!(
         "<details><summary>{}: accuracy {:.1}; {} of {} clusters cost more than random sets on average</summary>\n\
          <div class=\"scroll\"><table class=\"sortable\">\n<tr>{header}{classes}</tr>\n{rows}</table></div></details>\n",

@@ -98,11 +98,6 @@ impl Chart {
         (left + WIDTH * self.x.0.place(x), bottom - (bottom - top) * self.y.0.place(y))
     }
 
-    /// The plot within its axes.
-    pub(super) fn frame(&self) -> Rect {
-        self.frame
-    }
-
     /// Where labels of points may stand.
     pub(super) fn room(&self) -> Rect {
         let Rect { left, top, right, bottom } = self.frame;

@@ -4,9 +4,9 @@ use super::{ALL_LISTED, MOST_LISTED, Plot, Point};
 use crate::report::page::escape;
 use crate::report::pictures::axis::Axis;
 use crate::report::pictures::chart::{Chart, Entry, HEIGHT, WIDTH, across};
-use crate::report::pictures::labels::{self, At, Place, Rect, Scene, width};
+use crate::report::pictures::labels::{self, At, Place, Scene, width};
 use crate::report::pictures::networks::p_text;
-use crate::report::pictures::svg::{self, COLOURS, MARKER, SMALL, bar, leader, line, marker, text};
+use crate::report::pictures::svg::{self, COLOURS, MARKER, SMALL, bar, leader, line, marker};
 use std::fmt::Write;
 
 /// The plot is half as high as a legend in one column would be, up to this.
@@ -87,14 +87,6 @@ impl<'a> Layout<'a> {
             let _ = writeln!(svg, "<g class=\"marker\" transform=\"translate({x:.1} {y:.1})\">{marker}</g></g>");
         }
         svg::labels(&mut svg, self.labels.iter().map(|(label, place)| (label.as_str(), *place)));
-        if let (None, Some(first)) = (self.diagonal, self.plot.points.first()) {
-            // on which side of the picture it is
-            let Rect { left, top, right, bottom } = self.chart.frame();
-            let (y, side) =
-                if first.ncut < first.shuffled.0 { (top + 18.0, "above") } else { (bottom - 10.0, "below") };
-            let label = format!("n-cut = mean of shuffles is far {side} this picture");
-            text(&mut svg, ((left + right) / 2.0, y), " text-anchor=\"middle\" fill=\"#444\"", &label);
-        }
         svg
     }
 
@@ -102,6 +94,10 @@ impl<'a> Layout<'a> {
     fn notes(&self) -> Vec<String> {
         let mut notes =
             vec!["A point a network. p is one-sided: (shuffles below the network + 1) / (shuffles + 1).".to_string()];
+        if let (None, Some(first)) = (self.diagonal, self.plot.points.first()) {
+            let side = if first.ncut < first.shuffled.0 { "above" } else { "below" };
+            notes.push(format!("The line n-cut = mean of shuffles is far {side} this picture."));
+        }
         let some_range =
             self.plot.points.len() > ALL_LISTED && self.plot.series.iter().any(|series| series.p.contains(" to "));
         if self.unlabelled > 0 || some_range {

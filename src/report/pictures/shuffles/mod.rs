@@ -196,6 +196,8 @@ mod tests {
             assert_eq!(svg.contains("not shown"), points < results.len());
             assert!(!svg.contains("<script"));
         }
+        let far = picture(&[network("{}", 1, 2.0, &[10.0, 10.001])]);
+        assert!(far.contains("The line n-cut = mean of shuffles is far above"));
         assert_eq!(drawn("{}", &[network("{}", 0, 9.0, &[])]), []);
         assert_eq!(drawn("{shuffles: none}", std::slice::from_ref(&one)), []);
         assert_eq!(drawn("{shuffles: pruned}", std::slice::from_ref(&one)), []);
