@@ -14,8 +14,8 @@
 //! | [`readme-literal`](loops::LoopKind::ReadmeLiteral) | −Σ W_ij W_ik V_jl V_jl | that README, to the letter | passes | no loops; nothing about modules |
 //! | [`as-coded`](loops::LoopKind::AsCoded) | −vec(Mᵀ) · vec(M), M = WV | AI-RG's `run.py` | one product a pair | pairs unrelated entries; AI-RG's curves are of it |
 //! | [`l4`](decay::Decay::l4) | Σ W⁴ | AI-RG | passes | spreads weight evenly: more n-cut, but less when pruned at full size |
-//! | [`loops_normalised`](closed_walks::loops_normalised) | −2 Σ ‖P_l P_{l+1}‖_F² | ours | one product a pair | less n-cut; at full size without a target 0.05, one part of 95–98 % |
-//! | [`effective_modules`](closed_walks::effective_modules) | (tr(S⁴) / 2 − K)² | ours | three products a pair | less n-cut, most of it by crumbs; towards a target pruned accuracy falls to .43–.72 on MNIST |
+//! | [`loops_normalised`](closed_walks::loops_normalised) | −2 Σ ‖P_l P_{l+1}‖_F² | ours | one product a pair | less n-cut; at full size without a target 0.05, one part of 96–98 % |
+//! | [`effective_modules`](closed_walks::effective_modules) | (tr(S⁴) / 2 − K)² | ours | three products a pair | less n-cut, most of it by crumbs; towards a target pruned accuracy falls to .48–.72 on MNIST |
 //! | [`volume_modules`](closed_walks::volume_modules) | (exp I − K)², I of the two ends of a path | ours | one product a pair, a logarithm an entry | crumbs count by volume, and grow: × 0.1 towards 8, 4.4–10.2 effective clusters of 12 |
 //! | [`BlockShare`](block_share::BlockShare) | mean of Σ_{tags differ} \|W\|^p / Σ \|W\|^p | ours; with the paper's clusterable initialisation | passes | balanced parts that matter (at full size), accuracy within 0.8 points of the control's on MNIST |
 //! | [`soft_ncut`](soft_partition::soft_ncut) | Σ cut_k / vol_k + b (K Σ (vol_k / vol)² − 1) | after Nazi et al. 2019 | products with K columns | tags are learned; crumbs cost b: 9.9–11.5 effective clusters of 12 |

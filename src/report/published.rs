@@ -65,10 +65,15 @@ fn read(name: &str, value: Value) -> Setting {
     Setting::read(name, value).unwrap_or_else(|e| unreachable!("published.csv: {name}: {e:?}"))
 }
 
+/// Weights of dead neurons, which the published networks do not have as edges.
+const TOO_SMALL: f64 = 1e-6;
+
 /// What is published of an end state, `unpruned` or `pruned`, of networks that are trained and clustered with `settings`. How many
-/// shuffles and k-means starts there are does not matter, nor which solver, which weights are too small to count, nor what is measured on the way.
+/// shuffles and k-means starts there are does not matter, nor which solver, which weights of at most [`TOO_SMALL`] count, nor what is measured on
+/// the way.
 pub(super) fn find(wanted: &Settings, state: &str) -> Option<&'static Published> {
     let Settings { shuffles, restarts, solver, least_weight, lesions, measure_at, .. } = Settings::default();
+    let least_weight = if f64::from(wanted.least_weight) <= TOO_SMALL { least_weight } else { wanted.least_weight };
     let wanted = Settings { shuffles, restarts, solver, least_weight, lesions, measure_at, ..wanted.clone() };
     ROWS.iter().find(|(settings, row)| row.state == state && *settings == wanted).map(|(_, row)| row)
 }

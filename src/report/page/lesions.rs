@@ -4,7 +4,7 @@ use super::escape;
 use crate::lesion::{Lesion, Lesions};
 use std::fmt::Write;
 
-/// What each class loses, in points, shaded by how much of its accuracy that is; empty below a twentieth of a point.
+/// What each class loses, in points, the darker the more; empty below a twentieth of a point.
 fn by_class(lesion: &Lesion, of: &Lesions) -> String {
     let mut cells = String::new();
     for drop in lesion.drops(of) {
