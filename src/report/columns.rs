@@ -118,6 +118,25 @@ pub fn columns(records: &[RunRecord]) -> Vec<Column> {
     columns
 }
 
+/// The first columns of a table with several rows a run: the experiment, its condition by directory and by the settings that it varies,
+/// `l1=5e-5 dropout=0.5`, and the replicate.
+pub(super) fn whose<'a, Row>(rows: &'a [Row], record: impl Fn(&'a Row) -> &'a RunRecord) -> Vec<Column> {
+    let column = |name: &str, kind, cell: &dyn Fn(&RunRecord) -> Cell| Column {
+        name: name.into(),
+        kind,
+        cells: rows.iter().map(|row| cell(record(row))).collect(),
+    };
+    let varied = |r: &RunRecord| -> Vec<String> {
+        r.run.condition.given().map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    vec![
+        column("experiment", Kind::Text, &|r| Cell::Text(r.run.experiment.to_string())),
+        column("condition", Kind::Text, &|r| Cell::Text(r.condition.clone())),
+        column("settings", Kind::Text, &|r| Cell::Text(varied(r).join(" "))),
+        column("replicate", Kind::Whole, &|r| i64::try_from(r.run.replicate).map_or(Cell::Empty, Cell::Whole)),
+    ]
+}
+
 /// The table of conditions, a row an end state: each figure's mean, standard deviation, published value, and the difference in standard
 /// errors; columns without a value left out, but for those of every figure's mean.
 pub fn condition_columns(conditions: &[Condition]) -> Vec<Column> {

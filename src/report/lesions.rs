@@ -1,6 +1,6 @@
 //! Lesions of runs as a table: a row a run, end state and silenced cluster, in all hidden layers at once and in each alone.
 
-use super::columns::{Cell, Column, Kind, count, real};
+use super::columns::{Cell, Column, Kind, count, real, whose};
 use super::record::RunRecord;
 use crate::lesion::{Lesion, Lesions};
 
@@ -32,17 +32,13 @@ pub fn columns(records: &[RunRecord]) -> Vec<Column> {
     let rows: Vec<Row> = records.iter().flat_map(rows).collect();
     let column =
         |name: String, kind, cell: &dyn Fn(&Row) -> Cell| Column { name, kind, cells: rows.iter().map(cell).collect() };
-    let mut columns = vec![
-        column("experiment".into(), Kind::Text, &|row| Cell::Text(row.record.run.experiment.to_string())),
-        column("condition".into(), Kind::Text, &|row| Cell::Text(row.record.condition.clone())),
-        column("replicate".into(), Kind::Whole, &|row| {
-            i64::try_from(row.record.run.replicate).map_or(Cell::Empty, Cell::Whole)
-        }),
+    let mut columns = whose(&rows, |row| row.record);
+    columns.extend([
         column("state".into(), Kind::Text, &|row| Cell::Text(row.state.into())),
         column("layer".into(), Kind::Whole, &|row| row.layer.map_or(Cell::Empty, count)),
         column("cluster".into(), Kind::Whole, &|row| count(row.lesion.cluster)),
         column("neurons".into(), Kind::Whole, &|row| count(row.lesion.neurons.iter().sum())),
-    ];
+    ]);
     columns.extend(FIGURES.map(|(name, figure)| column(name.into(), Kind::Real, &|row| real(figure(row)))));
     let classes = rows.iter().map(|row| row.of.by_class.len()).max().unwrap_or(0);
     columns.extend((0..classes).map(|class| {
@@ -95,13 +91,13 @@ mod tests {
         let mut of = network("{}", 4, 10.0, &[]);
         of.1.unpruned.lesions = Some(lesions);
         let none = network("{}", 5, 10.0, &[]);
-        let head = "experiment,condition,replicate,state,layer,cluster,neurons,accuracy,drop,random_mean,random_sd,p_value,z_score";
+        let head = "experiment,condition,settings,replicate,state,layer,cluster,neurons,accuracy,drop,random_mean,random_sd,p_value,z_score";
         let name = &of.0.condition.name;
         let expected = [
             format!("{head},drop_class_0,drop_class_1"),
-            format!("e,{name},4,unpruned,,0,4,0.5,0.25,0.625,0.0,0.5,,0.75,-0.25"),
-            format!("e,{name},4,unpruned,,1,2,0.75,0.0,0.625,0.0,0.5,,0.0,0.0"),
-            format!("e,{name},4,unpruned,1,0,3,0.625,0.125,0.625,0.0,0.5,,0.25,0.0"),
+            format!("e,{name},,4,unpruned,,0,4,0.5,0.25,0.625,0.0,0.5,,0.75,-0.25"),
+            format!("e,{name},,4,unpruned,,1,2,0.75,0.0,0.625,0.0,0.5,,0.0,0.0"),
+            format!("e,{name},,4,unpruned,1,0,3,0.625,0.125,0.625,0.0,0.5,,0.25,0.0"),
         ];
         let found = csv(&columns(&[record(&of), record(&none)])).unwrap();
         assert_eq!(found.lines().collect::<Vec<_>>(), expected);

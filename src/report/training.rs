@@ -1,6 +1,6 @@
 //! What runs measured in training as a table: a row a run and measured epoch.
 
-use super::columns::{Cell, Column, Kind, count, real};
+use super::columns::{Cell, Column, Kind, count, real, whose};
 use super::record::RunRecord;
 use crate::experiment::training_curve::TrainingPoint;
 
@@ -39,15 +39,11 @@ pub fn columns(records: &[RunRecord]) -> Vec<Column> {
         kind,
         cells: rows.iter().map(cell).collect(),
     };
-    let mut columns = vec![
-        column("experiment", Kind::Text, &|(record, _)| Cell::Text(record.run.experiment.to_string())),
-        column("condition", Kind::Text, &|(record, _)| Cell::Text(record.condition.clone())),
-        column("replicate", Kind::Whole, &|(record, _)| {
-            i64::try_from(record.run.replicate).map_or(Cell::Empty, Cell::Whole)
-        }),
+    let mut columns = whose(&rows, |(record, _)| record);
+    columns.extend([
         column("epoch", Kind::Whole, &|(_, point)| count(point.epoch)),
         column("pruning", Kind::Flag, &|(_, point)| Cell::Flag(point.pruning)),
-    ];
+    ]);
     columns.extend(FIGURES.map(|(name, figure)| column(name, Kind::Real, &|(_, point)| real(figure(point)))));
     columns
 }

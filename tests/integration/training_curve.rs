@@ -139,15 +139,15 @@ fn reports_have_a_row_a_point_and_a_picture() {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();
     assert_eq!(
-        header.iter().take(6).collect::<Vec<_>>(),
-        ["experiment", "condition", "replicate", "epoch", "pruning", "ncut"]
+        header.iter().take(7).collect::<Vec<_>>(),
+        ["experiment", "condition", "settings", "replicate", "epoch", "pruning", "ncut"]
     );
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let training = result(&run(&work, "curve"))["training"].as_array().unwrap().clone();
     assert_eq!(rows.len(), 3);
     for (row, point) in rows.iter().zip(&training) {
         assert_eq!(&row[0], "curve");
-        for (name, cell) in header.iter().zip(row).skip(3) {
+        for (name, cell) in header.iter().zip(row).skip(4) {
             let found = if cell.is_empty() { Value::Null } else { serde_json::from_str(cell).unwrap() };
             assert_eq!(found, point[name], "{name}");
         }
