@@ -335,9 +335,7 @@ pub fn read_network(
         let layers = dense_chain(&file)?;
         let assumed = model::other_order(&file, &layers);
         let mut graph = mlp_graph(layers.into_iter().map(|layer| (layer.name, layer.weight)).collect());
-        if params.least_weight > 0.0 {
-            graph.drop_below(params.least_weight);
-        }
+        graph.drop_below(params.least_weight);
         if params.prune > 0.0 {
             graph.prune(params.prune);
         }

@@ -52,6 +52,12 @@ pub struct Source {
     pub at: Origin,
 }
 
+/// Settings as people are shown them: `l1=5e-5 dropout=0.5`.
+pub fn listed<'a>(settings: impl IntoIterator<Item = &'a (String, String)>) -> String {
+    let settings: Vec<String> = settings.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    settings.join(" ")
+}
+
 impl Condition {
     /// Those of the varied settings that this condition's own block of the file, or an option, gives; the others have their
     /// defaults. All where it is not known who gives what.

@@ -76,9 +76,11 @@ impl NeuronGraph {
         }
     }
 
-    /// Drops edges of a weight below `least`.
+    /// Drops edges of a weight below `least`; none if that is 0.
     pub fn drop_below(&mut self, least: f64) {
-        self.blocks.iter_mut().for_each(|block| block.drop_below(least));
+        if least > 0.0 {
+            self.blocks.iter_mut().for_each(|block| block.drop_below(least));
+        }
     }
 }
 

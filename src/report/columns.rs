@@ -5,6 +5,7 @@ use super::text::settings_shown;
 use super::{Condition, Figures};
 use crate::experiment::end_state::EndState;
 use crate::experiment::figure::{FIGURES as FIGURE_INFOS, FigureInfo};
+use crate::experiment::grid::listed;
 use crate::experiment::run::RunResult;
 use crate::experiment::settings::{NAMES, Settings};
 use crate::experiment::status::Status;
@@ -126,13 +127,10 @@ pub(super) fn whose<'a, Row>(rows: &'a [Row], record: impl Fn(&'a Row) -> &'a Ru
         kind,
         cells: rows.iter().map(|row| cell(record(row))).collect(),
     };
-    let varied = |r: &RunRecord| -> Vec<String> {
-        r.run.condition.given().map(|(name, value)| format!("{name}={value}")).collect()
-    };
     vec![
         column("experiment", Kind::Text, &|r| Cell::Text(r.run.experiment.to_string())),
         column("condition", Kind::Text, &|r| Cell::Text(r.condition.clone())),
-        column("settings", Kind::Text, &|r| Cell::Text(varied(r).join(" "))),
+        column("settings", Kind::Text, &|r| Cell::Text(listed(r.run.condition.given()))),
         column("replicate", Kind::Whole, &|r| i64::try_from(r.run.replicate).map_or(Cell::Empty, Cell::Whole)),
     ]
 }

@@ -1,6 +1,7 @@
 //! Conditions as tables, for a terminal and in Markdown.
 
 use super::{Condition, Figure, Figures};
+use crate::experiment::grid::listed;
 use crate::stats::permutation::{LEVEL, false_discovery_rates};
 
 const COLUMNS: usize = 14;
@@ -30,8 +31,7 @@ struct Row {
 
 /// The settings that vary, as `dropout=0.5 l1=0`.
 pub(super) fn settings_shown(condition: &Condition) -> String {
-    let given: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    given.join(" ")
+    listed(&condition.given)
 }
 
 /// [`settings_shown`] with the experiment's name before them.

@@ -2,7 +2,7 @@
 
 use super::null_histogram::{null_histogram, p_and_z};
 use super::{escape, lesions, page, table};
-use crate::experiment::grid::Run;
+use crate::experiment::grid::{Run, listed};
 use crate::experiment::run::RunResult;
 use crate::report::pictures::Picture;
 use crate::report::pivot::Pivot;
@@ -10,8 +10,8 @@ use crate::report::{Condition, text};
 
 /// The settings that the experiment varies, or its name.
 fn varied(run: &Run) -> String {
-    let given: Vec<String> = run.condition.given().map(|(name, value)| format!("{name}={value}")).collect();
-    if given.is_empty() { run.experiment.to_string() } else { given.join(" ") }
+    let given = listed(run.condition.given());
+    if given.is_empty() { run.experiment.to_string() } else { given }
 }
 
 /// What silencing clusters costs, of the networks where that was asked for.

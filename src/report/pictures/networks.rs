@@ -1,7 +1,7 @@
 //! Networks beside the null distributions of their end states.
 
 use crate::experiment::end_state::EndState;
-use crate::experiment::grid::Run;
+use crate::experiment::grid::{Run, listed};
 use crate::experiment::run::RunResult;
 use crate::measure::{Measurement, NullInfo};
 
@@ -48,8 +48,8 @@ impl Network<'_> {
     /// The settings in which its condition differs, but for those called `without`; or its experiment.
     pub(super) fn condition(&self, without: &str) -> String {
         let given = self.run.condition.given().filter(|(name, _)| name != without);
-        let given: Vec<String> = given.map(|(name, value)| format!("{name}={value}")).collect();
-        if given.is_empty() { self.run.experiment.to_string() } else { given.join(" ") }
+        let given = listed(given);
+        if given.is_empty() { self.run.experiment.to_string() } else { given }
     }
 }
 

@@ -9,6 +9,7 @@ use super::labels::Rect;
 use super::networks::is_shown;
 use super::svg::{COLOURS, DASHES, line};
 use crate::experiment::figure;
+use crate::experiment::grid::listed;
 use crate::report::Condition;
 use crate::report::page::escape;
 use kde::Kde;
@@ -54,8 +55,8 @@ struct Series {
 impl Series {
     /// `values` are at least two.
     fn new(condition: &Condition, values: Vec<f64>) -> Self {
-        let given: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let name = if given.is_empty() { condition.experiment.clone() } else { given.join(" ") };
+        let given = listed(&condition.given);
+        let name = if given.is_empty() { condition.experiment.clone() } else { given };
         let histogram = Histogram::new(&values);
         let tail = Kde::scott(&values).map_or(0.0, |kde| TAIL * kde.bandwidth);
         let least = values.iter().copied().fold(f64::INFINITY, f64::min) - tail;

@@ -4,7 +4,7 @@ mod front;
 mod layout;
 
 use crate::experiment::figure::{self, FigureInfo};
-use crate::experiment::grid::readable;
+use crate::experiment::grid::{listed, readable};
 use crate::experiment::settings::{NAMES, Settings};
 use crate::experiment::table::Scatter;
 use crate::report::Condition;
@@ -76,7 +76,7 @@ fn plot(title: &str, scatter: &Scatter, y: &str, conditions: &[&Condition]) -> O
             (is_shown(figure.mean) && figure.sd.is_none_or(is_shown)).then_some((figure.mean, figure.sd))
         };
         let (Some(x), Some(y)) = (value(&scatter.x), value(y)) else { continue };
-        let settings: Vec<String> = condition.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let settings = listed(&condition.given);
         let line = |coordinate: &Coordinate, (mean, sd): Estimate| {
             let sd = sd.map(|sd| format!(" ± {}", number(sd))).unwrap_or_default();
             format!("{}: {}{sd}", coordinate.name, number(mean))
@@ -85,7 +85,7 @@ fn plot(title: &str, scatter: &Scatter, y: &str, conditions: &[&Condition]) -> O
             0 => format!("n = {}", condition.n),
             missing => format!("n = {} of {}", condition.n, condition.n + missing),
         };
-        let name = if settings.is_empty() { condition.experiment.clone() } else { settings.join(" ") };
+        let name = if settings.is_empty() { condition.experiment.clone() } else { settings };
         points.push(Point { x, y, series: of, label, about: vec![name, line(&across, x), line(&up, y), replicates] });
     }
     Some(Plot {

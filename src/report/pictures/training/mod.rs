@@ -4,7 +4,7 @@
 mod layout;
 
 use crate::experiment::figure::{self, FigureInfo};
-use crate::experiment::grid::Run;
+use crate::experiment::grid::{Run, listed};
 use crate::experiment::run::RunResult;
 use crate::experiment::training_curve::TrainingPoint;
 use layout::draw;
@@ -92,11 +92,11 @@ fn plot(title: &str, runs: &[(&Run, &RunResult)]) -> Option<Plot> {
 
 /// What differs from other conditions of the experiment; nothing where there is no other.
 fn name(run: &Run) -> String {
-    let given: Vec<String> = run.condition.given().map(|(name, value)| format!("{name}={value}")).collect();
+    let given = listed(run.condition.given());
     match (given.is_empty(), run.condition.varied.is_empty()) {
         (true, true) => String::new(),
         (true, false) => "default".into(),
-        (false, _) => given.join(" "),
+        (false, _) => given,
     }
 }
 
