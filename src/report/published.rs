@@ -81,6 +81,28 @@ pub(super) fn find(wanted: &Settings, state: &str) -> Option<&'static Published>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::grid::{self, Selection};
+    use std::path::Path;
+
+    #[test]
+    fn every_row_stands_beside_a_run_of_experiments_yaml() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments.yaml");
+        // other shuffles of tables A.2 to A.4, whose networks are those tables'
+        let zeros_stay = Selection {
+            only: ["table-a2", "table-a3", "table-a4"].map(String::from).into(),
+            set: vec!["null_model=layer-nonzero".into()],
+            ..Selection::default()
+        };
+        let runs =
+            [Selection::default(), zeros_stay].map(|selection| grid::read(&file, &selection).unwrap().runs).concat();
+        let beside: Vec<&Published> = runs
+            .iter()
+            .flat_map(|run| ["unpruned", "pruned"].into_iter().filter_map(|state| find(run.settings(), state)))
+            .collect();
+        let alone: Vec<&str> =
+            ROWS.iter().filter(|(_, row)| !beside.contains(&row)).map(|(_, row)| row.settings.as_str()).collect();
+        assert_eq!(alone, [""; 0]);
+    }
 
     #[test]
     fn every_row_is_found_by_its_settings_alone() {
