@@ -24,6 +24,13 @@ pub struct FigureInfo {
     pub better: Option<Better>,
 }
 
+impl FigureInfo {
+    /// Whether it is the share of examples that a network has right.
+    pub fn is_accuracy(&self) -> bool {
+        self.name.ends_with("accuracy")
+    }
+}
+
 const fn figure(name: &'static str, label: &'static str, range: (f64, f64), better: Option<Better>) -> FigureInfo {
     FigureInfo { name, label, range, better }
 }

@@ -5,8 +5,27 @@
 pub(super) struct Axis {
     least: f64,
     most: f64,
+    scale: Scale,
     /// Values with their texts, ascending, all covered.
     pub(super) ticks: Vec<(f64, String)>,
+}
+
+/// What lies equally far apart on an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    /// Equal differences.
+    Linear,
+    /// Of accuracies, equal ratios of the errors `1 − accuracy`.
+    Errors,
+}
+
+impl Scale {
+    fn of(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Errors => -(1.0 - value).log10(),
+        }
+    }
 }
 
 /// Of the span, left free at either end.
@@ -15,6 +34,8 @@ const MARGIN: f64 = 0.08;
 const LEAST_MARGIN: f64 = 1e-30;
 /// The most steps between ticks.
 const MOST_STEPS: usize = 9;
+/// From this ratio of the greatest error to the least, accuracies lie by their errors' ratios.
+const WIDE: f64 = 5.0;
 
 impl Axis {
     /// Covers `values`, none beyond 1e100. Ticks lie at multiples of 1, 2 or 5 times a power of ten within `range`, as close
@@ -26,7 +47,7 @@ impl Axis {
     ) -> Self {
         let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
         if least > most {
-            return Self { least: 0.0, most: 1.0, ticks: Vec::new() };
+            return Self { least: 0.0, most: 1.0, scale: Scale::Linear, ticks: Vec::new() };
         }
         let (span, magnitude) = (most - least, least.abs().max(most.abs()));
         let margin = match span > 1e-9 * magnitude {
@@ -39,12 +60,40 @@ impl Axis {
         let inside = (least.max(range.0), most.min(range.1));
         let of = |count: usize| ticks(inside, (most - least) / count as f64);
         let ticks = (3..=MOST_STEPS).rev().map(of).find(|ticks| fit(ticks)).unwrap_or_else(|| of(2));
-        Self { least, most, ticks }
+        Self { least, most, scale: Scale::Linear, ticks }
+    }
+
+    /// Covers accuracies by the ratios of their errors, so that 0.98 and 0.99 are as far apart as 0.8 and 0.9; `None` if they are
+    /// about equally far from 1, or one is not within `[0, 1)`.
+    pub(super) fn of_accuracies(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+        if !(0.0..1.0).contains(&least) || !(0.0..1.0).contains(&most) || (1.0 - least) < WIDE * (1.0 - most) {
+            return None;
+        }
+        let scale = Scale::Errors;
+        let margin = MARGIN * (scale.of(most) - scale.of(least));
+        let (from, to) = (scale.of(least) - margin, scale.of(most) + margin);
+        let decades = 0..=to.ceil() as i32;
+        let tick = |(decade, digit): (i32, i32)| {
+            let error = f64::from(digit) * power(-decade);
+            (1.0 - error, format!("{:.*}", usize::try_from(decade).unwrap_or(0), 1.0 - error))
+        };
+        let of = |digits: &'static [i32]| -> Vec<(f64, String)> {
+            let all = decades.clone().flat_map(|decade| digits.iter().map(move |digit| (decade, *digit))).map(tick);
+            all.filter(|(value, _)| (0.0..1.0).contains(value) && (from..=to).contains(&scale.of(*value))).collect()
+        };
+        let ticks = Some(of(&[5, 2, 1])).filter(|ticks| ticks.len() <= MOST_STEPS).unwrap_or_else(|| of(&[1]));
+        Some(Self { least: 1.0 - 10f64.powf(-from), most: 1.0 - 10f64.powf(-to), scale, ticks })
+    }
+
+    /// Whether equal distances are equal ratios of errors.
+    pub(super) fn is_of_errors(&self) -> bool {
+        self.scale == Scale::Errors
     }
 
     /// From 0 to a little more than `most`, which is positive.
     pub(super) fn upwards(most: f64) -> Self {
-        let axis = Self { least: 0.0, most: (1.0 + MARGIN) * most, ticks: Vec::new() };
+        let axis = Self { least: 0.0, most: (1.0 + MARGIN) * most, scale: Scale::Linear, ticks: Vec::new() };
         Self { ticks: ticks((0.0, axis.most), axis.most / MOST_STEPS as f64), ..axis }
     }
 
@@ -55,7 +104,8 @@ impl Axis {
 
     /// Where a value lies, from 0 to 1.
     pub(super) fn place(&self, value: f64) -> f64 {
-        (value - self.least) / (self.most - self.least)
+        let [least, most, value] = [self.least, self.most, value].map(|x| self.scale.of(x));
+        (value - least) / (most - least)
     }
 }
 
@@ -113,6 +163,23 @@ mod tests {
         assert_eq!(texts(&[1e-7, 3e-7], ANY), ["1.0e−7", "1.5e−7", "2.0e−7", "2.5e−7", "3.0e−7"]);
         assert_eq!(texts(&[12.0], ANY), ["11.4", "11.6", "11.8", "12.0", "12.2", "12.4", "12.6"]);
         assert_eq!(texts(&[], ANY), [""; 0]);
+    }
+
+    #[test]
+    fn accuracies_lie_by_the_ratios_of_their_errors() {
+        let axis = |values: &[f64]| Axis::of_accuracies(values.iter().copied());
+        let found = axis(&[0.1135, 0.9, 0.9835]).unwrap();
+        let texts: Vec<&str> = found.ticks.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["0", "0.5", "0.8", "0.9", "0.95", "0.98"]);
+        let between = |a: f64, b: f64| found.place(b) - found.place(a);
+        assert!((between(0.8, 0.9) - between(0.98, 0.99)).abs() < 1e-9 && between(0.8, 0.9) > 0.1);
+        assert!((found.place(0.1135) - 0.08 / 1.16).abs() < 1e-9 && (found.place(0.9835) - 1.08 / 1.16).abs() < 1e-9);
+        assert!(found.ticks.iter().all(|(value, _)| (0.0..=1.0).contains(&found.place(*value))));
+        let far = axis(&[0.5, 1.0 - 1e-7]).unwrap();
+        assert_eq!(far.ticks.iter().map(|(_, text)| text.as_str()).next_back(), Some("0.9999999"));
+        for near in [&[0.9, 0.95][..], &[0.1, 1.0], &[-0.1, 0.99], &[f64::NAN], &[]] {
+            assert_eq!(axis(near), None, "{near:?}");
+        }
     }
 
     /// Of any size, near or far from each other, and equal ones.

@@ -42,13 +42,16 @@ impl<'a> Layout<'a> {
     fn new(plot: &'a Plot) -> Self {
         let points = &plot.points;
         let ends = |(mean, sd): Estimate| [mean - sd.unwrap_or(0.0), mean + sd.unwrap_or(0.0)];
-        let x_axis = across(points.iter().flat_map(|point| ends(point.x)), plot.x.info.range, WIDTH);
-        let y_axis = Axis::new(points.iter().flat_map(|point| ends(point.y)), plot.y.info.range, |_| true);
+        let (x_ends, y_ends) = (points.iter().flat_map(|p| ends(p.x)), points.iter().flat_map(|p| ends(p.y)));
+        let x_axis = of_errors(&plot.x, x_ends.clone()).unwrap_or_else(|| across(x_ends, plot.x.info.range, WIDTH));
+        let y_axis =
+            of_errors(&plot.y, y_ends.clone()).unwrap_or_else(|| Axis::new(y_ends, plot.y.info.range, |_| true));
 
         let means: Vec<At> = points.iter().map(|point| (point.x.0, point.y.0)).collect();
         let directions = plot.x.info.better.zip(plot.y.info.better);
         let front = directions.map(|(x, y)| front(&means, x, y)).unwrap_or_default();
-        let (x, y) = ((x_axis, axis_title(&plot.x)), (y_axis, axis_title(&plot.y)));
+        let (x_title, y_title) = (axis_title(&plot.x, &x_axis), axis_title(&plot.y, &y_axis));
+        let (x, y) = ((x_axis, x_title), (y_axis, y_title));
         let chart = Chart::new(&plot.title, x, y, legend(plot, front.len() > 1), HEIGHT);
 
         let places: Vec<At> = means.iter().map(|mean| chart.at(mean.0, mean.1)).collect();
@@ -128,11 +131,17 @@ fn notes(plot: &Plot, unlabelled: usize) -> Vec<String> {
     notes
 }
 
-/// The name of what an axis shows, and which end is better.
-fn axis_title(coordinate: &Coordinate) -> String {
+/// Accuracies that differ much: a network that is lost does not press the others together.
+fn of_errors(coordinate: &Coordinate, values: impl Iterator<Item = f64>) -> Option<Axis> {
+    if coordinate.info.is_accuracy() { Axis::of_accuracies(values) } else { None }
+}
+
+/// The name of what an axis shows, which end is better, and what is equally far apart where that is not equal differences.
+fn axis_title(coordinate: &Coordinate, axis: &Axis) -> String {
+    let scale = if axis.is_of_errors() { "; errors on a logarithmic scale" } else { "" };
     match coordinate.info.better {
-        Some(Better::Lower) => format!("{} (lower is better)", coordinate.name),
-        Some(Better::Higher) => format!("{} (higher is better)", coordinate.name),
+        Some(Better::Lower) => format!("{} (lower is better{scale})", coordinate.name),
+        Some(Better::Higher) => format!("{} (higher is better{scale})", coordinate.name),
         None => coordinate.name.clone(),
     }
 }
