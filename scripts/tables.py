@@ -6,6 +6,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`; NAME is a func
 replicates; *se* as in `ncut report`: (ours - published) / √(sd² / n + published sd² / published n). --check writes nothing and fails where a table is not what
 the files say.
 """
+import argparse
 import csv
 import math
 import pathlib
@@ -17,8 +18,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "src/report/results"
 DOCUMENTS = [ROOT / "README.md", RESULTS / "README.md"]
 STATES = ["unpruned", "pruned"]
-# what a published figure is found without, as in src/report/published.rs
-NOT_TRAINING = {"shuffles", "restarts", "solver", "least_weight", "lesions", "measure_at"}
+# what a published figure is found without, as in src/report/published.rs; of least weights, those of at most TOO_SMALL
+NOT_TRAINING = {"shuffles", "restarts", "solver", "lesions", "measure_at"}
+TOO_SMALL = 1e-6
 DATASETS = {
     "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "mnist-7x7": "7×7 MNIST", "random": "random images", "lines": "lines",
     "lines-mnist": "lines and digits", "lines-mnist-sep": "lines and digits, separate classes", "polynomials": "polynomials",
@@ -29,7 +31,7 @@ DATASETS = {
 # defaults of settings that the files of MLPs do not have, and what a row means by its omission
 OTHER_DEFAULTS = {
     "model": "mlp", "channels": "64", "convention": "paper", "fold_batch_norm": "true", "augmentation": "none", "precision": "f32",
-    "penalty_layers": "all", "data_seed": "0",
+    "penalty_layers": "all", "data_seed": "42", "n_train": "", "loop_penalty_target": "", "block_share_pruning": "", "restarts": "",
 }
 CLASSES = {
     "mnist": [str(digit) for digit in range(10)],
@@ -39,7 +41,7 @@ CLASSES = {
 
 def runs(name):
     """Rows of a results file that are done."""
-    with open(RESULTS / f"{name}.csv", newline="") as file:
+    with open(RESULTS / f"{name}.csv", newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if row.get("status", "done") == "done"]
 
 
@@ -68,13 +70,15 @@ def is_same(a, b):
 def settings(row):
     """Those that are not the defaults, of what decides which published figure is the network's."""
     end = list(row).index("epochs_done")
-    names = [name for name in list(row)[4:end] if name not in NOT_TRAINING]
-    return {name: row[name] for name in names if row[name] and not is_same(row[name], DEFAULTS.get(name) or OTHER_DEFAULTS.get(name, ""))}
+    names = [name for name in list(row)[4:end] if row[name] and name not in NOT_TRAINING]
+    default = lambda name: DEFAULTS[name] if DEFAULTS.get(name) else OTHER_DEFAULTS[name]
+    differs = lambda name: float(row[name]) > TOO_SMALL if name == "least_weight" else not is_same(row[name], default(name))
+    return {name: row[name] for name in names if differs(name)}
 
 
 def published():
     """`(settings, row)` of published.csv."""
-    with open(ROOT / "src/report/published.csv", newline="") as file:
+    with open(ROOT / "src/report/published.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             of = dict(pair.split("=") for pair in row["settings"].split())
             yield {name: value for name, value in of.items() if (name, value) != ("dataset", DEFAULTS["dataset"])}, row
@@ -97,14 +101,20 @@ def figures(rows, name):
     return [float(row[name]) for row in rows if row.get(name)]
 
 
-def shown(values, digits, sign=""):
-    """Mean ± sd; the sd is left out where it rounds to 0."""
+def text(value, digits, sign=""):
+    """0 has no sign."""
+    signed = f"{value:{sign}.{digits}f}"
+    return signed if float(signed) else signed.lstrip("+-")
+
+
+def shown(values, digits, sign="", of=None):
+    """Mean ± sd; the sd is left out where it rounds to 0. It is said where not all `of` the networks have a value."""
     if not values:
         return "–"
-    mean = f"{statistics.mean(values):{sign}.{digits}f}"
-    mean = mean if float(mean) else mean.lstrip("+-")
+    mean = text(statistics.mean(values), digits, sign)
     sd = f"{statistics.stdev(values):.{digits}f}" if len(values) > 1 else "0"
-    return f"{mean} ± {sd}" if float(sd) else mean
+    lacking = f" ({len(values)} of {of})" if of and len(values) < of else ""
+    return (f"{mean} ± {sd}" if float(sd) else mean) + lacking
 
 
 def beside(values, found, name, digits):
@@ -115,7 +125,7 @@ def beside(values, found, name, digits):
     if not found.get(f"{name}_sd") or len(values) < 2:
         return f"{there:.{digits}f}"
     error = math.sqrt(statistics.variance(values) / len(values) + float(found[f"{name}_sd"]) ** 2 / float(found["runs"]))
-    return f"{there:.{digits}f} ({(statistics.mean(values) - there) / error:+.1f} se)"
+    return f"{there:.{digits}f} ({text((statistics.mean(values) - there) / error, 1, '+')} se)"
 
 
 def table(header, rows):
@@ -179,11 +189,14 @@ def network(row):
 
 
 def compared(name, of_table=None, without=()):
-    """A condition a pair of rows: ours, published, shuffles, accuracies; of those that are published, or `of_table`."""
+    """A condition a pair of rows: ours, published, shuffles, accuracies; of those that are published, or all where `of_table` names them."""
+    found = list(compare(name, of_table, without))
+    return found or sys.exit(f"tables.py: {name}.csv: nothing published is found for any of its networks; see OTHER_DEFAULTS")
+
+
+def compare(name, of_table, without):
     for rows in conditions(name):
         found = {state: find(rows[0], state) for state in STATES}
-        if not any(found.values()) and of_table is None:
-            continue
         words = network(rows[0])
         for state in STATES:
             ncut = figures(rows, f"{state}_ncut")
@@ -203,9 +216,11 @@ COMPARED = ["table", "condition", "state", "n", "n-cut", "published", "shuffled"
 
 
 def main_tables():
+    """Without the networks with L2 as a textbook has it, of which nothing is published."""
     keep = [0, 1, 2, 3, 4, 5, 8, 9, 10]
-    rows = [row for name, table in [("table-a5", "A.5"), ("table-a6", "A.6"), ("table-1", "1"), ("table-a13", "A.13")] for row in compared(name, table)]
-    return table([COMPARED[i] for i in keep], [[row[i] for i in keep] for row in rows if row[1].split(", ", 1)[-1] != "`l2: 5e-5`"])
+    names = [("table-a5", "A.5"), ("table-a6", "A.6"), ("table-1", "1"), ("table-a13", "A.13")]
+    rows = [row for name, table in names for row in compared(name, table) if not row[1].endswith("`l2: 5e-5`")]
+    return table([COMPARED[i] for i in keep], [[row[i] for i in keep] for row in rows])
 
 
 def other_tables():
@@ -219,7 +234,7 @@ PARTS = ["n-cut", "Z", "effective clusters", "largest share", "Q", "functional",
 def parts(rows, state):
     of = lambda name: figures(rows, f"{state}_{name}")
     return [
-        shown(of("ncut"), 2), shown(of("z_score"), 0, "+"), shown(of("effective_clusters"), 1), shown(of("largest_share"), 2), shown(of("modularity_q"), 2),
+        shown(of("ncut"), 2), shown(of("z_score"), 0, "+", len(rows)), shown(of("effective_clusters"), 1), shown(of("largest_share"), 2), shown(of("modularity_q"), 2),
         " ".join(f"{value:.0f}" for value in of("functional_clusters")), shown(of("test_accuracy"), 4),
     ]
 
@@ -258,7 +273,7 @@ def family(row):
     if on("loop_penalty"):
         kind = row["loop_penalty_kind"]
         if kind in ("loops-normalised", "trace-s4"):
-            return f"closed walks{target} (`loops-normalised`, `trace-s4`)" if not target else "`trace-s4` towards a target"
+            return f"`{kind}`{target}" if target else "closed walks (`loops-normalised`, `trace-s4`)"
         if kind == "volume-modules":
             return f"`volume-modules`{target}"
         return "AI-RG's and other four-node loops, with its `l4`" if on("l4") else "AI-RG's loops without `l4`"
@@ -288,8 +303,7 @@ def between(values, digits, sign=""):
     """The least and the greatest."""
     if not values:
         return "–"
-    low, high = (f"{value:{sign}.{digits}f}" for value in (min(values), max(values)))
-    low, high = (text if float(text) else text.lstrip("+-") for text in (low, high))
+    low, high = (text(value, digits, sign) for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
@@ -311,7 +325,7 @@ def answers(dataset):
 
 
 def small_bench():
-    mean = lambda rows, name, digits, sign="": f"{statistics.mean(figures(rows, name)):{sign}.{digits}f}"
+    mean = lambda rows, name, digits, sign="": text(statistics.mean(figures(rows, name)), digits, sign)
     def cells(rows):
         for state in STATES:
             yield f"{mean(rows, f'{state}_ncut', 2)} ({mean(rows, f'{state}_z_score', 0, '+')})"
@@ -360,17 +374,23 @@ TABLES = {
 
 
 def main():
-    stale = []
+    arguments = argparse.ArgumentParser(description="Writes the tables of the documents anew.")
+    arguments.add_argument("--check", action="store_true", help="write nothing; fail where a table is not what the files say")
+    check = arguments.parse_args().check
+    stale, named = [], []
     for document in DOCUMENTS:
-        text = document.read_text()
+        old = document.read_text(encoding="utf-8")
+        named += re.findall(r"<!-- table: ([^>]+) -->\n.*?<!-- end -->", old, flags=re.DOTALL)
         new = re.sub(
-            r"(<!-- table: ([^>]+) -->\n).*?(<!-- end -->)", lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[3]}", text, flags=re.DOTALL
+            r"(<!-- table: ([^>]+) -->\n).*?(<!-- end -->)", lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[3]}", old, flags=re.DOTALL
         )
-        if new != text:
+        if new != old:
             stale.append(str(document.relative_to(ROOT)))
-            if "--check" not in sys.argv:
-                document.write_text(new)
-    if stale and "--check" in sys.argv:
+            if not check:
+                document.write_text(new, encoding="utf-8")
+    if sorted(named) != sorted(TABLES):
+        sys.exit(f"tables.py: the documents should have each of {', '.join(TABLES)} once; they have {', '.join(named)}")
+    if stale and check:
         sys.exit(f"tables.py: {', '.join(stale)}: tables are not those of src/report/results; `python3 scripts/tables.py` writes them")
 
 

@@ -1,7 +1,6 @@
 //! Runs as a table with typed columns, a row a run, whatever became of it; and conditions, a row an end state.
 
 use super::record::RunRecord;
-use super::text::settings_shown;
 use super::{Condition, Figures};
 use crate::experiment::end_state::EndState;
 use crate::experiment::figure::{FIGURES as FIGURE_INFOS, FigureInfo};
@@ -151,7 +150,7 @@ pub fn condition_columns(conditions: &[Condition]) -> Vec<Column> {
     };
     let mut columns = vec![
         column("experiment".into(), Kind::Text, &|c, _, _| Cell::Text(c.experiment.clone())),
-        column("settings".into(), Kind::Text, &|c, _, _| Cell::Text(settings_shown(c))),
+        column("settings".into(), Kind::Text, &|c, _, _| Cell::Text(listed(&c.given))),
         column("state".into(), Kind::Text, &|_, state, _| Cell::Text(state.into())),
         column("n".into(), Kind::Whole, &|c, _, _| count(c.n)),
         column("missing".into(), Kind::Whole, &|c, _, _| count(c.missing)),

@@ -99,8 +99,8 @@ mod tests {
             .iter()
             .flat_map(|run| ["unpruned", "pruned"].into_iter().filter_map(|state| find(run.settings(), state)))
             .collect();
-        let alone: Vec<&str> =
-            ROWS.iter().filter(|(_, row)| !beside.contains(&row)).map(|(_, row)| row.settings.as_str()).collect();
+        let alone = ROWS.iter().map(|(_, row)| row).filter(|row| !beside.contains(row));
+        let alone: Vec<String> = alone.map(|row| format!("{} {}: {}", row.source, row.state, row.settings)).collect();
         assert_eq!(alone, [""; 0]);
     }
 

@@ -29,14 +29,9 @@ struct Row {
     incomplete: bool,
 }
 
-/// The settings that vary, as `dropout=0.5 l1=0`.
-pub(super) fn settings_shown(condition: &Condition) -> String {
-    listed(&condition.given)
-}
-
-/// [`settings_shown`] with the experiment's name before them.
+/// Its experiment, and the settings that vary.
 fn name(condition: &Condition) -> String {
-    format!("{} {}", condition.experiment, settings_shown(condition)).trim().to_string()
+    format!("{} {}", condition.experiment, listed(&condition.given)).trim().to_string()
 }
 
 /// `10.024 ± 0.017`.

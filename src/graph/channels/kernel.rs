@@ -32,9 +32,11 @@ pub(super) fn prune(weight: &mut ArrayD<f64>, fraction: f64) {
     }
 }
 
-/// Sets magnitudes below `least` to 0.
+/// Sets magnitudes below `least` to 0; none if that is 0.
 pub(super) fn drop_below(weight: &mut ArrayD<f64>, least: f64) {
-    weight.mapv_inplace(|w| if w.abs() >= least { w } else { 0.0 });
+    if least > 0.0 {
+        weight.mapv_inplace(|w| if w.abs() >= least { w } else { 0.0 });
+    }
 }
 
 /// Norms of the weights between channels, `(channels read, channels given)`: of a convolution's slices, or of a dense layer's weights from

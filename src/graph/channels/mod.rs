@@ -218,9 +218,7 @@ impl<'a> Network<'a> {
             panic!("{kind:?} has no weight");
         };
         let mut weight = (self.read)(weight)?;
-        if self.params.least_weight > 0.0 {
-            kernel::drop_below(&mut weight, self.params.least_weight);
-        }
+        kernel::drop_below(&mut weight, self.params.least_weight);
         if self.params.prune > 0.0 {
             kernel::prune(&mut weight, self.params.prune);
         }
