@@ -61,6 +61,7 @@
 //! | which networks are there, what is done with batch normalisation? | [`nn::Preset`], [`nn::batch_norm`] |
 //! | what can a network still do without a cluster? | [`lesion`] |
 //! | what may a grid file say? | [`experiment::settings`], [`experiment::file`], [`experiment::axis`], [`experiment::predicate`] |
+//! | which settings cannot be? | [`experiment::check`] |
 //! | which runs does it stand for, and where does a setting come from? | [`experiment::grid`] |
 //! | which runs share their networks? | [`experiment::networks`] |
 //! | where did my result go, and what is its name? | [`experiment::store`] |

@@ -2,11 +2,12 @@
 
 use super::progress::GridProgress;
 use super::{Global, signals};
+use crate::experiment::check::check;
 use crate::experiment::claim::holder;
 use crate::experiment::grid::{Grid, Run as GridRun, Selection, read};
 use crate::experiment::networks;
 use crate::experiment::predicate::Predicate;
-use crate::experiment::run::{Context, Outcome, RunError, Stage, check, execute, execute_training_together};
+use crate::experiment::run::{Context, Outcome, RunError, Stage, execute, execute_training_together};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;
 use crate::experiment::waiting::Waiting;

@@ -3,9 +3,10 @@
 use super::run::{Again, GridOptions};
 use super::{Global, print};
 use crate::InputError;
+use crate::experiment::check::check;
 use crate::experiment::claim::{Claim, claim};
 use crate::experiment::grid::{Grid, Run};
-use crate::experiment::run::{Context, check};
+use crate::experiment::run::Context;
 use crate::experiment::status::{Status, status};
 use crate::experiment::stop::Stop;
 use crate::experiment::store::RunDirectory;

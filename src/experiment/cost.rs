@@ -12,7 +12,8 @@
 //! ```
 
 use super::grid::Run;
-use super::run::{RunResult, graph_nodes};
+use super::network_graph::graph_nodes;
+use super::run::RunResult;
 use super::settings::Settings;
 use super::store::RunDirectory;
 use super::training_curve::on_the_way;

@@ -1,12 +1,13 @@
 //! Experiments: a grid file to runs, runs to directories of results.
 //!
 //! ```text
-//! yaml ─► file (blocks) ─► grid (runs) ─► store (identity, directory) ─► run (train, measure) ─► result.json
+//! yaml ─► file (blocks) ─► grid (runs) ─► store (identity, directory) ─► check ─► run (train, measure) ─► result.json
 //!          │ base, axis, predicate, resources, table      └► claim (who does it)
 //! ```
 
 pub mod axis;
 mod base;
+pub mod check;
 pub mod claim;
 pub mod cost;
 pub mod end_state;

@@ -1,11 +1,12 @@
-//! The graph of a network that a run has trained.
+//! The graph of the network that a run trains.
 
 use super::settings::Settings;
 use super::types::Model;
 use crate::InputError;
-use crate::graph::{GraphParams, NeuronGraph, Weighted, channel_graph};
+use crate::graph::{GraphLayers, GraphParams, NeuronGraph, Weighted, channel_graph};
 use crate::measure::{ModelInfo, read_network};
 use crate::model::{Arch, TensorFile};
+use crate::nn::Architecture;
 use std::path::Path;
 
 /// The graph of the network at `path`, one of a run with `settings`, and what it is: `cnn 1-64-64-64-128-10` is one with convolutions.
@@ -40,4 +41,13 @@ pub(super) fn network_graph(path: &Path, settings: &Settings) -> Result<(NeuronG
         assumed: None,
     };
     Ok((graph, info))
+}
+
+/// Nodes of the graph that is measured.
+pub(super) fn graph_nodes(architecture: &Architecture, layers: GraphLayers) -> usize {
+    let channels = architecture.channels();
+    if architecture.is_dense() || layers == GraphLayers::All {
+        return channels.iter().sum();
+    }
+    channels[1..].iter().zip(architecture.are_convolutions()).filter(|(_, is)| *is).map(|(channels, _)| channels).sum()
 }
