@@ -15,9 +15,11 @@ use crate::stats::shuffle::NullModel;
 use crate::train::augmentation::Augmentation;
 use crate::train::learning_rate::LearningRateSchedule;
 use crate::train::length::Length;
-use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::value::Error as Refused;
+use serde::de::{self, DeserializeOwned, Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
@@ -45,11 +47,6 @@ impl<T: Schema> Schema for Option<T> {
     fn schema() -> Value {
         json!({"anyOf": [T::schema(), {"type": "null"}]})
     }
-}
-
-/// The schema of a type whose values are words.
-fn words(words: &[&str]) -> Value {
-    json!({"enum": words})
 }
 
 /// Numbers whose range is checked while they are read, so that an error has the place of the value.
@@ -316,7 +313,7 @@ static DATASETS: LazyLock<Vec<&'static str>> =
 
 impl Schema for DatasetName {
     fn schema() -> Value {
-        words(&DATASETS)
+        json!({"enum": *DATASETS})
     }
 }
 
@@ -377,128 +374,58 @@ pub enum SolverName {
     Dense,
 }
 
-impl Schema for L2Convention {
-    fn schema() -> Value {
-        words(&["paper", "authors"])
-    }
+/// Types whose values are the names of their variants.
+macro_rules! words {
+    ($($type:ty),+ $(,)?) => {
+        $(impl Schema for $type {
+            fn schema() -> Value {
+                json!({"enum": names::<$type>()})
+            }
+        })+
+    };
 }
 
-impl Schema for EigenSolver {
-    fn schema() -> Value {
-        words(&["auto", "eigh", "lanczos", "autograd"])
-    }
-}
-
-impl Schema for LearningRateSchedule {
-    fn schema() -> Value {
-        words(&["constant", "cosine", "cosine-before-pruning"])
-    }
-}
-
-impl Schema for Augmentation {
-    fn schema() -> Value {
-        words(&["none", "cifar"])
-    }
-}
-
-impl Schema for Precision {
-    fn schema() -> Value {
-        words(&["f32", "bf16"])
-    }
-}
-
-impl Schema for LoopPenalty {
-    fn schema() -> Value {
-        words(&[
-            "loops",
-            "loops-abs",
-            "loops-nondegenerate",
-            "loops-abs-nondegenerate",
-            "butterflies",
-            "readme-literal",
-            "as-coded",
-            "loops-normalised",
-            "trace-s4",
-            "volume-modules",
-        ])
-    }
-}
-
-impl Schema for Root {
-    fn schema() -> Value {
-        words(&["none", "of-sum", "per-pair"])
-    }
-}
-
-impl Schema for LoopFlatten {
-    fn schema() -> Value {
-        words(&["cut", "fold"])
-    }
-}
-
-impl Schema for GraphLayers {
-    fn schema() -> Value {
-        words(&["convolutions", "all"])
-    }
-}
-
-impl Schema for PenaltyLayers {
-    fn schema() -> Value {
-        words(&["all", "convolutions"])
-    }
-}
-
-impl Schema for Convention {
-    fn schema() -> Value {
-        words(&["paper", "authors", "residual"])
-    }
-}
-
-impl Schema for Layers {
-    fn schema() -> Value {
-        words(&["all", "hidden"])
-    }
-}
-
-impl Schema for TagSizes {
-    fn schema() -> Value {
-        words(&["random", "equal"])
-    }
-}
-
-impl Schema for Total {
-    fn schema() -> Value {
-        words(&["variable", "constant"])
-    }
-}
-
-impl Schema for Power {
-    fn schema() -> Value {
-        words(&["absolute", "square"])
-    }
-}
-
-impl Schema for TaggedLayers {
-    fn schema() -> Value {
-        words(&["after-first", "all", "hidden", "convolutions"])
-    }
-}
-
-impl Schema for Model {
-    fn schema() -> Value {
-        words(&["mlp", "airg-cnn", "cnn", "vgg"])
-    }
-}
-
-impl Schema for SolverName {
-    fn schema() -> Value {
-        words(&["auto", "arpack", "lanczos", "dense"])
-    }
+words! {
+    Augmentation, Convention, EigenSolver, GraphLayers, L2Convention, Layers, LearningRateSchedule, LoopFlatten, LoopPenalty,
+    Model, PenaltyLayers, Power, Precision, Root, SolverName, TagSizes, TaggedLayers, Total,
 }
 
 impl Schema for NullModel {
     fn schema() -> Value {
-        words(&NullModel::ALL.map(NullModel::name))
+        json!({"enum": NullModel::ALL.map(NullModel::name)})
+    }
+}
+
+/// What serde calls the variants of an enum; none of another type.
+fn names<T: DeserializeOwned>() -> &'static [&'static str] {
+    let found = Cell::new([].as_slice());
+    // it asks for one of them by these names, and is told that there is none
+    let _: Result<T, _> = T::deserialize(Asked(&found));
+    found.get()
+}
+
+struct Asked<'a>(&'a Cell<&'static [&'static str]>);
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Refused::custom("only variants are asked for"))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.set(variants);
+        self.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -510,5 +437,18 @@ impl From<SolverName> for Solver {
             SolverName::Lanczos => Solver::Lanczos,
             SolverName::Dense => Solver::Dense,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_names_of_variants() {
+        assert_eq!(names::<Model>(), ["mlp", "airg-cnn", "cnn", "vgg"]);
+        assert_eq!(names::<Precision>(), ["f32", "bf16"]);
+        assert_eq!(names::<f64>(), [""; 0]);
+        assert_eq!(EigenSolver::schema(), json!({"enum": ["auto", "eigh", "lanczos", "autograd"]}));
     }
 }
