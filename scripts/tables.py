@@ -195,6 +195,7 @@ def compared(name, of_table=None, without=()):
 
 
 def compare(name, of_table, without):
+    """The rows of `compared`."""
     for rows in conditions(name):
         found = {state: find(rows[0], state) for state in STATES}
         words = network(rows[0])
@@ -219,7 +220,7 @@ def main_tables():
     """Without the networks with L2 as a textbook has it, of which nothing is published."""
     keep = [0, 1, 2, 3, 4, 5, 8, 9, 10]
     names = [("table-a5", "A.5"), ("table-a6", "A.6"), ("table-1", "1"), ("table-a13", "A.13")]
-    rows = [row for name, table in names for row in compared(name, table) if not row[1].endswith("`l2: 5e-5`")]
+    rows = [row for name, source in names for row in compared(name, source) if not row[1].endswith("`l2: 5e-5`")]
     return table([COMPARED[i] for i in keep], [[row[i] for i in keep] for row in rows])
 
 
@@ -249,7 +250,8 @@ def pairs(groups):
 def balanced_parts(dataset):
     def words(row):
         return "**parts**" if number(row, "block_share") else penalty(row) or "control"
-    order = lambda group: ["control", "falling learning rate", "**parts**"].index(group[0]) if group[0] in ("control", "falling learning rate", "**parts**") else 3
+    first = ["control", "falling learning rate", "**parts**"]
+    order = lambda group: first.index(group[0]) if group[0] in first else len(first)
     groups = [(words(rows[0]), rows) for rows in conditions("balanced-parts") if rows[0]["dataset"] == dataset]
     return table([DATASETS[dataset], "state", "n"] + PARTS, pairs(sorted(groups, key=order)))
 
@@ -308,7 +310,7 @@ def between(values, digits, sign=""):
 
 
 def answers(dataset):
-    """Of all networks with a kind of penalty, at any strength: ranges; accuracies in points above the control's mean."""
+    """Of the networks of balanced-parts and the bench with a kind of penalty, at any strength: ranges; accuracies in points above the control's mean."""
     found = {name: [] for name in FAMILIES}
     for row in runs("balanced-parts") + runs(f"penalties-{dataset}"):
         if row["dataset"] == dataset and family(row):
@@ -358,7 +360,7 @@ def four_node_loops():
     def cells(rows):
         of = lambda name: figures(rows, f"unpruned_{name}")
         return [
-            {"": "none"}.get(penalty(rows[0]), penalty(rows[0])), len(rows), shown(of("test_accuracy"), 4), shown(of("ncut"), 3), f"{statistics.mean(of('null_mean')):.3f}",
+            penalty(rows[0]) or "none", len(rows), shown(of("test_accuracy"), 4), shown(of("ncut"), 3), f"{statistics.mean(of('null_mean')):.3f}",
             between(of("z_score"), 1, "+"), between(of("largest_share"), 2), between(of("modularity_q"), 3),
         ]
     return table(["penalty", "n", "test acc.", "n-cut", "shuffled", "Z", "largest share", "Q"], [cells(rows) for rows in conditions("airg")])
