@@ -277,8 +277,8 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::super::TrainParams;
+    use super::super::fixtures::{airg, bits, dataset, finish, small, vgg};
     use super::super::length::Length::{self, Epochs, Steps};
-    use super::super::tests::{airg, bits, dataset, finish, small, vgg};
     use super::*;
     use crate::graph::{GraphLayers, GraphParams};
     use crate::model::Arch;

@@ -316,8 +316,8 @@ fn right(output: &Tensor, targets: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::{bits, dataset, finish, small};
     use super::super::length::Length::{self, Epochs, Steps};
-    use super::super::tests::{bits, dataset, finish, small};
     use super::super::{TrainParams, Trainer};
     use super::*;
     use crate::nn::Preset;
