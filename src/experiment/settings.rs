@@ -13,7 +13,7 @@ use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::{Decay, L2Convention};
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
-use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers, PenaltyParams};
+use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers, PenaltyParams, PenaltyStep};
 use crate::stats::shuffle::NullModel;
 use crate::train::TrainParams;
 use crate::train::augmentation::Augmentation;
@@ -109,6 +109,9 @@ settings! {
     /// Layers of a convolutional network that penalties on its graph see, all but `l1`, `l2` and `l4`: `all`, or `convolutions`, those of
     /// the paper's graph.
     penalty_layers: PenaltyLayers = PenaltyLayers::All,
+    /// How penalties on the graph move weights: through `adam`, with the loss's gradient, or `decoupled` from it, by the learning rate
+    /// times their own.
+    penalty_step: PenaltyStep = PenaltyStep::Adam,
     /// Weight of λ₂ + λ₃ + … of L_sym in the loss.
     eigen_penalty: NonNegative = NonNegative(0.0),
     /// How many eigenvalues after the first `eigen_penalty` sums.
@@ -299,6 +302,7 @@ impl Settings {
                     l4: self.l4.into(),
                 },
                 layers: self.penalty_layers,
+                step: self.penalty_step,
                 eigenvalues: self.eigen_penalty.into(),
                 eigenvalue_count: self.eigen_penalty_count.get(),
                 eigen_solver: self.eigen_penalty_solver,

@@ -9,7 +9,7 @@ use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::L2Convention;
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
-use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers};
+use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers, PenaltyStep};
 use crate::spectral::eigsh::Solver;
 use crate::stats::shuffle::NullModel;
 use crate::train::augmentation::Augmentation;
@@ -387,7 +387,7 @@ macro_rules! words {
 
 words! {
     Augmentation, Convention, EigenSolver, GraphLayers, L2Convention, Layers, LearningRateSchedule, LoopFlatten, LoopPenalty,
-    Model, PenaltyLayers, Power, Precision, Root, SolverName, TagSizes, TaggedLayers, Total,
+    Model, PenaltyLayers, PenaltyStep, Power, Precision, Root, SolverName, TagSizes, TaggedLayers, Total,
 }
 
 impl Schema for NullModel {

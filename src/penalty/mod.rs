@@ -37,4 +37,4 @@ pub mod loops;
 pub mod soft_partition;
 mod sum;
 
-pub use sum::{LoopFlatten, LoopPenalty, Penalties, PenaltyLayers, PenaltyParams};
+pub use sum::{DecoupledGradient, LoopFlatten, LoopPenalty, Penalties, PenaltyLayers, PenaltyParams, PenaltyStep};

@@ -58,6 +58,21 @@ pub enum PenaltyLayers {
     Convolutions,
 }
 
+/// How the gradients of penalties on the graph move the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PenaltyStep {
+    /// They are added to the loss's, and Adam divides their sum by its size: where the loss has no gradient, as at pixels that are
+    /// always dark, the least penalty moves a weight as far as a large loss moves others. The paper's.
+    Adam,
+    /// w ← w − α ∂penalty/∂w beside Adam's step, α its learning rate: a weight moves as far as the penalty's gradient says.
+    ///
+    /// # References
+    ///
+    /// * I. Loshchilov, F. Hutter (2019), *Decoupled weight decay regularization*, algorithm 2, which does so with Σw².
+    Decoupled,
+}
+
 impl PenaltyLayers {
     /// Numbers of the layers with a weight, of a network that begins with so many `convolutions` and has so many `layers`.
     pub fn range(self, convolutions: usize, layers: usize) -> Range<usize> {
@@ -119,6 +134,8 @@ pub struct PenaltyParams {
     pub decay: Decay,
     /// The layers that all others see.
     pub layers: PenaltyLayers,
+    /// How all others move the weights.
+    pub step: PenaltyStep,
     /// Weight of [`EigenvaluePenalty`].
     pub eigenvalues: f64,
     /// Its number of eigenvalues.
@@ -176,6 +193,28 @@ pub struct Penalties {
     logits: Vec<Tensor>,
 }
 
+/// The gradient of decoupled penalties, and what they come to.
+#[derive(Debug)]
+pub struct DecoupledGradient {
+    /// The penalties, a scalar.
+    pub value: Tensor,
+    /// Of each weight's shape.
+    of_weights: Vec<Tensor>,
+    /// With respect to [`Penalties::parameters`].
+    pub of_parameters: Vec<Tensor>,
+}
+
+impl DecoupledGradient {
+    /// Moves `weights` by `rate` times it, downwards.
+    pub fn step(&self, weights: &[Tensor], rate: f64) {
+        tch::no_grad(|| {
+            for (weight, gradient) in weights.iter().zip(&self.of_weights) {
+                let _ = weight.detach().g_sub_(&(gradient * rate));
+            }
+        });
+    }
+}
+
 /// How much of a neuron a soft partition gives to its tag at first: e² to 1 against each other part.
 const FIRST_LOGIT: f64 = 2.0;
 
@@ -208,10 +247,47 @@ impl Penalties {
         Self { params, layers, channels: widths, eigenvalues, block_share, logits }
     }
 
-    /// `loss` with the penalties on `weights` added; but for those of [`Penalties::add_gradients`].
+    /// `loss` with the penalties on `weights` added; but for those of [`Penalties::add_gradients`] and decoupled ones.
     ///
     /// They see matrices between nodes ([`crate::nn::channels`]).
     pub fn add_to(&self, loss: Tensor, weights: &[Tensor]) -> Tensor {
+        match self.params.step {
+            PenaltyStep::Adam => self.add_differentiable(loss, weights),
+            PenaltyStep::Decoupled => loss,
+        }
+    }
+
+    /// Adds to `gradients`, one of each weight's shape, in place, those of the penalties that have them in closed form, and
+    /// returns `loss` with their values added; but for decoupled ones. `pruning`: whether weights are being pruned.
+    pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
+        let loss = loss + self.params.decay.add_gradients(weights, gradients, false);
+        match self.params.step {
+            PenaltyStep::Adam => self.add_closed_forms(loss, weights, gradients, pruning),
+            PenaltyStep::Decoupled => loss,
+        }
+    }
+
+    /// What [`DecoupledGradient::step`] takes, unless the penalties go through Adam or there are none but decay.
+    pub fn decoupled(&self, weights: &[Tensor], pruning: bool) -> Option<DecoupledGradient> {
+        if self.params.step == PenaltyStep::Adam || self.params.are_decay() {
+            return None;
+        }
+        let weights: Vec<Tensor> = weights.iter().map(|weight| weight.detach().set_requires_grad(true)).collect();
+        let value = self.add_differentiable(Tensor::zeros([], (weights[0].kind(), weights[0].device())), &weights);
+        let inputs: Vec<&Tensor> = weights.iter().chain(&self.logits).collect();
+        let found = if value.requires_grad() { Tensor::run_backward(&[&value], &inputs, false, false) } else { vec![] };
+        let mut found = found.into_iter();
+        // none of a weight that no penalty looks at
+        let mut gradient_of =
+            |input: &&Tensor| found.next().filter(Tensor::defined).unwrap_or_else(|| input.detach().zeros_like());
+        let of_weights: Vec<Tensor> = inputs[..weights.len()].iter().map(&mut gradient_of).collect();
+        let of_parameters = inputs[weights.len()..].iter().map(gradient_of).collect();
+        let value = self.add_closed_forms(value.detach(), &weights, &of_weights.iter().collect::<Vec<_>>(), pruning);
+        Some(DecoupledGradient { value, of_weights, of_parameters })
+    }
+
+    /// `loss` with the penalties that torch differentiates.
+    fn add_differentiable(&self, loss: Tensor, weights: &[Tensor]) -> Tensor {
         let params = &self.params;
         let mut loss = loss;
         let weights = &weights[self.layers.clone()];
@@ -236,10 +312,9 @@ impl Penalties {
         loss
     }
 
-    /// Adds to `gradients`, one of each weight's shape, in place, those of the penalties that have them in closed form, and
-    /// returns `loss` with their values added. `pruning`: whether weights are being pruned.
-    pub fn add_gradients(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
-        let mut loss = loss + self.params.decay.add_gradients(weights, gradients, false);
+    /// Adds to `gradients` those that have a closed form, but for decay's.
+    fn add_closed_forms(&self, loss: Tensor, weights: &[Tensor], gradients: &[&Tensor], pruning: bool) -> Tensor {
+        let mut loss = loss;
         let (weights, gradients) = (&weights[self.layers.clone()], &gradients[self.layers.clone()]);
         if let Some(eigenvalues) = &self.eigenvalues {
             loss += self.add_eigenvalue_gradients(eigenvalues, weights, gradients) * self.params.eigenvalues;
@@ -374,6 +449,7 @@ mod tests {
         let none = PenaltyParams {
             decay: Decay::default(),
             layers: PenaltyLayers::All,
+            step: PenaltyStep::Adam,
             eigenvalues: 0.0,
             eigenvalue_count: 2,
             eigen_solver: EigenSolver::Autograd,
@@ -457,6 +533,7 @@ mod tests {
         let params = PenaltyParams {
             decay: Decay::default(),
             layers: PenaltyLayers::Convolutions,
+            step: PenaltyStep::Adam,
             eigenvalues: 1.0,
             eigenvalue_count: 1,
             eigen_solver: EigenSolver::Eigh,

@@ -14,7 +14,7 @@ use crate::penalty::block_share::{Layers, Power, Total};
 use crate::penalty::decay::Decay;
 use crate::penalty::eigenvalues::EigenSolver;
 use crate::penalty::loops::Root;
-use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers, PenaltyParams};
+use crate::penalty::{LoopFlatten, LoopPenalty, PenaltyLayers, PenaltyParams, PenaltyStep};
 use std::iter::from_fn;
 use tch::{Device, Tensor};
 
@@ -37,6 +37,7 @@ pub(super) fn small(epochs: Length, pruning_epochs: Length, every: Length) -> Tr
         penalties: PenaltyParams {
             decay: Decay { l1: 1e-5, l2: 1e-5, ..Decay::default() },
             layers: PenaltyLayers::All,
+            step: PenaltyStep::Adam,
             eigenvalues: 0.01,
             eigenvalue_count: 2,
             eigen_solver: EigenSolver::Lanczos,

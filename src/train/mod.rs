@@ -348,11 +348,20 @@ impl Trainer {
         let output = self.network.forward_in_training(&input, masks.as_ref(), self.params.precision);
         let loss = self.penalties.add_to(loss(&output, &targets), &self.network.weights);
         let parameters = parameters(&self.network, &self.penalties);
-        let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
+        let mut gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
         let of_weights = self.network.of_weights(&gradients);
         let (weights, pruning) = (&self.network.weights, self.masks.is_some());
-        let loss = self.penalties.add_gradients(loss.detach(), weights, &of_weights, pruning);
+        let mut loss = self.penalties.add_gradients(loss.detach(), weights, &of_weights, pruning);
+        let decoupled = self.penalties.decoupled(weights, pruning);
+        if let Some(decoupled) = &decoupled {
+            loss += &decoupled.value;
+            let learnt = gradients.len() - decoupled.of_parameters.len();
+            gradients.splice(learnt.., decoupled.of_parameters.iter().map(Tensor::shallow_clone));
+        }
         self.adam.step(&parameters, &gradients);
+        if let Some(decoupled) = &decoupled {
+            decoupled.step(weights, self.adam.learning_rate);
+        }
         if self.params.hold_pruned || self.params.normalize_neurons {
             self.apply_masks();
         }

@@ -199,7 +199,15 @@ impl Replicates {
             };
             losses = Tensor::stack(&self.trainers.iter().enumerate().map(of_run).collect::<Vec<_>>(), 0);
         }
+        let decoupled =
+            |trainer: &Trainer| trainer.penalties.decoupled(&trainer.network.weights, trainer.masks.is_some());
+        let decoupled: Vec<_> = self.trainers.iter().map(decoupled).collect();
         stack.adam.step(&parameters, &gradients);
+        for (r, (trainer, decoupled)) in self.trainers.iter().zip(decoupled).enumerate() {
+            let Some(decoupled) = decoupled else { continue };
+            decoupled.step(&trainer.network.weights, stack.adam.learning_rate);
+            let _ = losses.select(0, r as i64).g_add_(&decoupled.value);
+        }
         for trainer in &mut self.trainers {
             if trainer.params.hold_pruned || trainer.params.normalize_neurons {
                 trainer.apply_masks();
@@ -321,8 +329,8 @@ mod tests {
     use super::super::{TrainParams, Trainer};
     use super::*;
     use crate::nn::Preset;
-    use crate::penalty::PenaltyParams;
     use crate::penalty::decay::{Decay, L2Convention};
+    use crate::penalty::{PenaltyParams, PenaltyStep};
 
     /// 50 examples in 7 steps an epoch; two hidden layers.
     fn trainers(seeds: &[u64], lengths: [Length; 3], change: fn(TrainParams) -> TrainParams) -> Vec<Trainer> {
@@ -348,6 +356,12 @@ mod tests {
         TrainParams { penalties, ..params }
     }
 
+    fn decoupled(params: TrainParams) -> TrainParams {
+        let params = penalised(params);
+        let penalties = PenaltyParams { step: PenaltyStep::Decoupled, ..params.penalties };
+        TrainParams { penalties, ..params }
+    }
+
     fn finish_together(replicates: &mut Replicates) -> Vec<Vec<EpochRecord>> {
         let is_left = |replicates: &Replicates| !replicates.trainers()[0].is_finished();
         std::iter::from_fn(|| is_left(replicates).then(|| replicates.step())).flatten().collect()
@@ -356,7 +370,7 @@ mod tests {
     /// Training alone is the oracle. A weight on the threshold may fall to the other side of it by rounding.
     #[test]
     fn each_is_what_it_is_alone() {
-        for change in [decayed, penalised] {
+        for change in [decayed, penalised, decoupled] {
             for lengths in [[Epochs(2), Epochs(2), Steps(3)], [Steps(10), Steps(4), Steps(2)]] {
                 let seeds = [11, 3, 8];
                 let mut together = Replicates::new(trainers(&seeds, lengths, change));

@@ -1,6 +1,7 @@
 use super::fixtures::{bits, dataset, finish, small};
 use super::*;
 use crate::data::{Inputs, Split, Targets};
+use crate::penalty::PenaltyStep;
 use crate::penalty::decay::Decay;
 use std::iter::from_fn;
 
@@ -258,4 +259,44 @@ fn says_where_it_is() {
     assert_eq!(places[..2], [[0, 0, 0, 7], [1, 0, 1, 7]]);
     assert_eq!(places[6..], [[6, 0, 6, 7], [7, 1, 0, 2], [8, 1, 1, 2], [9, 2, 0, 1]]);
     assert_eq!((trainer.epochs_done(), trainer.step_in_epoch(), trainer.steps_in_epoch()), (3, 0, 0));
+}
+
+/// A step with penalties beside Adam is one without, less the learning rate times the gradient that penalties in the loss add
+/// to it. What is learnt by a penalty itself goes through Adam in both.
+#[test]
+fn decoupled_penalties_move_weights_by_their_gradient() {
+    let params = small(Length::Epochs(1), Length::Epochs(1), Length::Steps(3)).params;
+    let stepped = |penalties: PenaltyParams| {
+        let params = TrainParams { penalties, normalize_neurons: false, learning_rate: 1.0, ..params.clone() };
+        let mut trainer = Trainer::new(params, &dataset(), 50, Device::Cpu);
+        let before: Vec<Tensor> = trainer.network.weights.iter().map(|weight| weight.detach().copy()).collect();
+        trainer.step();
+        (trainer, before)
+    };
+    let of = params.penalties.clone();
+    let coupled = PenaltyParams { decay: Decay::default(), ..of.clone() };
+    let zeroes = PenaltyParams { eigenvalues: 0.0, loops: 0.0, block_share: 0.0, ..of.clone() };
+    let (plain, before) =
+        stepped(PenaltyParams { block_share_pruning: 0.0, soft_ncut: 0.0, soft_modularity: 0.0, ..zeroes });
+    let (decoupled, _) = stepped(PenaltyParams { step: PenaltyStep::Decoupled, ..of });
+
+    // the same network, with its penalties in the loss
+    let fresh = Trainer::new(TrainParams { penalties: coupled, ..params.clone() }, &dataset(), 50, Device::Cpu);
+    let loss = fresh.penalties.add_to(Tensor::zeros([], (Kind::Float, Device::Cpu)), &fresh.network.weights);
+    let gradients = Tensor::run_backward(&[&loss], &fresh.network.weights, false, false);
+    let borrowed: Vec<&Tensor> = gradients.iter().collect();
+    let _ = fresh.penalties.add_gradients(loss.detach(), &fresh.network.weights, &borrowed, false);
+    for (layer, gradient) in gradients.iter().enumerate() {
+        assert!(before[layer].equal(&fresh.network.weights[layer]));
+        let moved = &plain.network.weights[layer] - &decoupled.network.weights[layer];
+        let off = (moved - gradient).abs().max().double_value(&[]);
+        let largest = gradient.abs().max().double_value(&[]);
+        // weights are about 1 after so long a step, and rounded
+        assert!(largest > 5e-5 && off < 5e-7, "layer {layer}: {off} of {largest}");
+    }
+    let [in_the_loss, beside] = [PenaltyStep::Adam, PenaltyStep::Decoupled].map(|step| {
+        let (trainer, _) = stepped(PenaltyParams { step, ..params.penalties.clone() });
+        trainer.penalties.parameters().iter().map(|logits| logits.detach().copy()).collect::<Vec<_>>()
+    });
+    assert!(!beside.is_empty() && in_the_loss.iter().zip(&beside).all(|(a, b)| a.equal(b)));
 }
