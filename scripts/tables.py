@@ -31,7 +31,7 @@ DATASETS = {
 # defaults of settings that the files of MLPs do not have, and what a row means by its omission
 OTHER_DEFAULTS = {
     "model": "mlp", "channels": "64", "convention": "paper", "fold_batch_norm": "true", "augmentation": "none", "precision": "f32",
-    "penalty_layers": "all", "data_seed": "42", "n_train": "", "loop_penalty_target": "", "block_share_pruning": "", "restarts": "",
+    "penalty_layers": "all", "penalty_step": "adam", "data_seed": "42", "n_train": "", "loop_penalty_target": "", "block_share_pruning": "", "restarts": "",
 }
 CLASSES = {
     "mnist": [str(digit) for digit in range(10)],
@@ -153,7 +153,7 @@ def penalty(row):
     if row["normalize_neurons"] == "true":
         words.append("normalised")
     if number(row, "eigen_penalty"):
-        words.append(f"λ₂ + λ₃ + λ₄ × {row['eigen_penalty']}")
+        words.append(f"λ₂ + λ₃ + λ₄ × {strength(row, 'eigen_penalty')}")
     if number(row, "l4"):
         words.append(f"`l4: {strength(row, 'l4')}`")
     kind, target = row["loop_penalty_kind"], number(row, "loop_penalty_target")
@@ -173,6 +173,8 @@ def penalty(row):
         words.append({"all": "tagged initialisation"}.get(row["clusterable_init_layers"], "clusterable initialisation"))
     if row.get("learning_rate_schedule", "constant") != "constant":
         words.append("falling learning rate")
+    if row.get("penalty_step") == "decoupled":
+        words.append("beside Adam")
     return ", ".join(words)
 
 
@@ -252,7 +254,8 @@ def balanced_parts(dataset):
         return "**parts**" if number(row, "block_share") else penalty(row) or "control"
     first = ["control", "falling learning rate", "**parts**"]
     order = lambda group: first.index(group[0]) if group[0] in first else len(first)
-    groups = [(words(rows[0]), rows) for rows in conditions("balanced-parts") if rows[0]["dataset"] == dataset]
+    trained = conditions("balanced-parts") + conditions("eigenvalues-decoupled")
+    groups = [(words(rows[0]), rows) for rows in trained if rows[0]["dataset"] == dataset]
     return table([DATASETS[dataset], "state", "n"] + PARTS, pairs(sorted(groups, key=order)))
 
 
@@ -282,7 +285,8 @@ def family(row):
     if on("l4"):
         return "`l4: 0.05`"
     if on("eigen_penalty"):
-        return "the paper's eigenvalues" + (", normalised (its penalty)" if row["normalize_neurons"] == "true" else "")
+        beside = ", beside Adam" if row.get("penalty_step") == "decoupled" else ""
+        return "the paper's eigenvalues" + (f", normalised (its penalty){beside}" if row["normalize_neurons"] == "true" else beside)
     if row["normalize_neurons"] == "true":
         return "normalised alone"
     if tagged:
@@ -295,7 +299,7 @@ def family(row):
 
 FAMILIES = [
     "control", "`dropout: 0.5`", "`l1: 5e-5`", "`l2: 5e-5`", "clusterable initialisation (the paper's)", "clusterable initialisation of every matrix", "normalised alone",
-    "the paper's eigenvalues, normalised (its penalty)", "the paper's eigenvalues", "`l4: 0.05`", "AI-RG's and other four-node loops, with its `l4`", "AI-RG's loops without `l4`",
+    "the paper's eigenvalues, normalised (its penalty)", "the paper's eigenvalues, normalised (its penalty), beside Adam", "the paper's eigenvalues", "`l4: 0.05`", "AI-RG's and other four-node loops, with its `l4`", "AI-RG's loops without `l4`",
     "closed walks (`loops-normalised`, `trace-s4`)", "`trace-s4` towards a target", "`volume-modules`", "`volume-modules` towards a target",
     "`soft_ncut`, `soft_modularity`", "`block_share`, other forms and strengths", "block share as above (**parts**)",
 ]
@@ -312,7 +316,7 @@ def between(values, digits, sign=""):
 def answers(dataset):
     """Of the networks of balanced-parts and the bench with a kind of penalty, at any strength: ranges; accuracies in points above the control's mean."""
     found = {name: [] for name in FAMILIES}
-    for row in runs("balanced-parts") + runs(f"penalties-{dataset}"):
+    for row in runs("balanced-parts") + runs("eigenvalues-decoupled") + runs(f"penalties-{dataset}"):
         if row["dataset"] == dataset and family(row):
             found[family(row)].append(row)
     control = {state: statistics.mean(figures(found["control"], f"{state}_test_accuracy")) for state in STATES}
@@ -326,7 +330,7 @@ def answers(dataset):
     return table(header, [[name, len(rows), *cells(rows)] for name, rows in found.items() if rows])
 
 
-def small_bench():
+def small_bench(name):
     mean = lambda rows, name, digits, sign="": text(statistics.mean(figures(rows, name)), digits, sign)
     def cells(rows):
         for state in STATES:
@@ -337,7 +341,7 @@ def small_bench():
             yield mean(rows, f"{state}_functional_clusters", 1)
             yield mean(rows, f"{state}_test_accuracy", 3)
     header = ["penalty", "n-cut (Z)", "effective clusters", "functional", "test acc.", "pruned: n-cut (Z)", "effective clusters", "largest share", "functional", "test acc."]
-    return table(header, [[penalty(rows[0]) or "control", *cells(rows)] for rows in conditions("penalties-7x7")])
+    return table(header, [[penalty(rows[0]) or "control", *cells(rows)] for rows in conditions(name)])
 
 
 def lesions(dataset):
@@ -367,7 +371,7 @@ def four_node_loops():
 
 
 TABLES = {
-    "four-node loops": four_node_loops, "compared": main_tables, "compared, others": other_tables, "small bench": small_bench,
+    "four-node loops": four_node_loops, "compared": main_tables, "compared, others": other_tables, "small bench": lambda: small_bench("penalties-7x7"), "small bench, beside Adam": lambda: small_bench("penalties-decoupled"),
     "parts, MNIST": lambda: balanced_parts("mnist"), "parts, Fashion-MNIST": lambda: balanced_parts("fashion-mnist"),
     "answers, MNIST": lambda: answers("mnist"), "answers, Fashion-MNIST": lambda: answers("fashion-mnist"),
     "bench, MNIST": lambda: bench("mnist"), "bench, Fashion-MNIST": lambda: bench("fashion-mnist"),
