@@ -45,7 +45,7 @@ pub struct Figure {
     pub mean: f64,
     /// Standard deviation, ddof = 1; none of a single value.
     pub sd: Option<f64>,
-    /// In the order of the replicates.
+    /// In the order of the replicates, of those that have one: a Z-score needs shuffles that differ.
     pub values: Vec<f64>,
     /// The published mean, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,16 +78,12 @@ pub struct Figures {
     /// n-cut / k.
     pub ncut_per_cluster: Figure,
     /// Mean of the null distribution.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub null_mean: Option<Figure>,
     /// Its standard deviation, ddof = 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub null_sd: Option<Figure>,
     /// Z-score.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub z_score: Option<Figure>,
     /// p-value.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<Figure>,
     /// Of each replicate, the p-value for which ties count against the network ([`crate::measure::Measurement::valid_p_value`]).
     #[serde(skip)]
@@ -96,10 +92,8 @@ pub struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_minimum: Option<AtMinimum>,
     /// Running accuracy of the last epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub train_accuracy: Option<Figure>,
     /// Accuracy on the test set.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub test_accuracy: Option<Figure>,
     /// Running loss of the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +206,7 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
     let theirs = |of: Theirs| published.map(of).and_then(|(mean, sd)| Some((mean?, sd, runs)));
     let figure = |value: &dyn Fn(&EndState) -> Option<f64>, of: Theirs| {
         let values: Vec<f64> = states.iter().filter_map(|state| value(state)).collect();
-        (values.len() == states.len()).then(|| Figure::new(values, theirs(of)))
+        (!values.is_empty()).then(|| Figure::new(values, theirs(of)))
     };
     let always = |value: &dyn Fn(&EndState) -> f64, of: Theirs| {
         Figure::new(states.iter().map(|state| value(state)).collect(), theirs(of))
