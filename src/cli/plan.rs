@@ -30,9 +30,6 @@ pub(super) struct Plan {
     grid: GridOptions,
     #[command(flatten)]
     site: Site,
-    /// Runs at the same time [default: as many as threads]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// Print the settings of this run as resolved, and where each comes from: an experiment, its condition's directory, or experiment/condition/r0
     #[arg(long, value_name = "NAME")]
     show: Option<String>,
@@ -63,6 +60,8 @@ impl Plan {
         if let Some(name) = &self.show {
             return show(name, &grid, &self.grid.out);
         }
+        let outputs: Vec<&Path> = self.json.as_deref().into_iter().collect();
+        self.grid.check_outputs(&grid, &self.site.profile.as_deref().into_iter().collect::<Vec<_>>(), &outputs)?;
         let Grid { runs, .. } = grid;
         check_settings(&runs.iter().collect::<Vec<_>>(), &self.grid.file)?;
         let out = &self.grid.out;
@@ -109,7 +108,7 @@ impl Plan {
             seconds: sum.seconds + work.seconds,
             memory: sum.memory.max(work.memory),
         });
-        let jobs = self.jobs.map_or(global.threads(), usize::from).min(total.runs.max(1)).min(global.threads());
+        let jobs = self.grid.jobs.map_or(global.threads(), usize::from).min(total.runs.max(1)).min(global.threads());
         let wall = total.seconds / jobs as f64;
         if let Some(path) = &self.json {
             let count = |word: &str| words.iter().filter(|other| **other == word).count();

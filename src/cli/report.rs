@@ -1,7 +1,7 @@
 //! `ncut report FILE`.
 
 use super::run::GridOptions;
-use super::{check_outputs, is_stdout, note, print, write_json, write_text};
+use super::{is_stdout, note, print, write_json, write_text};
 use crate::experiment::grid::Grid;
 use crate::report::columns::{columns, condition_columns};
 use crate::report::pictures::{NotDrawn, pictures};
@@ -69,8 +69,9 @@ impl Report {
         let summaries = [&self.json, &self.markdown, &self.latex, &self.html, &self.conditions];
         let rows = [&self.csv, &self.parquet, &self.training, &self.lesions];
         let files: Vec<&Path> = [&summaries[..], &rows].concat().into_iter().flatten().map(PathBuf::as_path).collect();
-        check_outputs(&[&self.grid.file], &files)?;
-        let Grid { runs, tables } = self.grid.grid()?;
+        let grid = self.grid.grid()?;
+        self.grid.check_outputs(&grid, &[], &files)?;
+        let Grid { runs, tables, .. } = grid;
         let command = self.grid.run_command();
         let records = records(&runs, &self.grid.out)?;
         records

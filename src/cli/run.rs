@@ -1,7 +1,7 @@
 //! `ncut run FILE`.
 
 use super::progress::GridProgress;
-use super::{Global, signals};
+use super::{Global, check_outputs, signals};
 use crate::experiment::check::check;
 use crate::experiment::claim::holder;
 use crate::experiment::grid::{Grid, Run as GridRun, Selection, read};
@@ -30,9 +30,6 @@ use tch::Device;
 pub(super) struct Run {
     #[command(flatten)]
     grid: GridOptions,
-    /// Runs at the same time [default: as many as threads]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// Threads that each run trains on; networks differ between numbers of threads, in their last bits at first
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     threads_per_run: u16,
@@ -66,6 +63,9 @@ pub(super) struct GridOptions {
     /// Where results go
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub(super) out: PathBuf,
+    /// Runs at the same time, where this command runs them or says how long that takes [default: as many as threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
 }
 
 /// As a shell reads it: quotes only where they are needed.
@@ -102,6 +102,12 @@ impl GridOptions {
     /// What another call of this program needs to resolve the same settings.
     pub(super) fn passed_on(&self) -> Vec<String> {
         self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]).collect()
+    }
+
+    /// Whether results can be written to `outputs`, and none over what `grid` was read from or over `others`.
+    pub(super) fn check_outputs(&self, grid: &Grid, others: &[&Path], outputs: &[&Path]) -> Result<(), InputError> {
+        let read = std::iter::once(&self.file).chain(&grid.bases).map(PathBuf::as_path);
+        check_outputs(&read.chain(others.iter().copied()).collect::<Vec<_>>(), outputs)
     }
 
     pub(super) fn runs(&self) -> Result<Vec<GridRun>, InputError> {
@@ -159,7 +165,7 @@ impl Again {
 
 impl Run {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let Grid { runs, tables } = self.grid.grid()?;
+        let Grid { runs, tables, .. } = self.grid.grid()?;
         host::prepare();
         let stop = Stop::default();
         signals::listen(&stop)?;
@@ -195,7 +201,7 @@ impl Run {
         if !done.is_empty() {
             progress.line(&format!("{} of {} runs are done already", done.len(), runs.len()));
         }
-        let jobs = self.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
+        let jobs = self.grid.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
         let most = self.max_failures.map_or(usize::MAX, |most| most as usize);
         let together = self.together.map_or(if context.device == Device::Cpu { 1 } else { usize::MAX }, usize::from);
         let groups = conditions(&missing, together);

@@ -13,16 +13,22 @@ pub(super) const INTERRUPTED: u8 = 130;
 /// Whether the next Ctrl-C ends the program at once.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// Ctrl-C ends at once: everything that is worth keeping is on the disk already.
+/// Whether SIGTERM does.
+static TERMINATES: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+/// Ctrl-C and SIGTERM end at once: everything that is worth keeping is on the disk already.
 pub(super) fn end_at_once() -> anyhow::Result<()> {
-    flag::register_conditional_shutdown(SIGINT, i32::from(INTERRUPTED), AT_ONCE.clone())
-        .context("failed to listen for Ctrl-C")?;
+    for (signal, at_once) in [(SIGINT, &AT_ONCE), (SIGTERM, &TERMINATES)] {
+        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(at_once))
+            .with_context(|| format!("failed to listen for signal {signal}"))?;
+    }
     Ok(())
 }
 
 /// From now on Ctrl-C, SIGTERM and SIGUSR1 ask `stop`; only a second Ctrl-C ends the program at once.
 pub(super) fn listen(stop: &Stop) -> anyhow::Result<()> {
     AT_ONCE.store(false, Ordering::SeqCst);
+    TERMINATES.store(false, Ordering::SeqCst);
     for signal in [SIGINT, SIGTERM, SIGUSR1] {
         flag::register_usize(signal, stop.flag(), signal as usize)
             .with_context(|| format!("failed to listen for signal {signal}"))?;

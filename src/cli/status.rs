@@ -93,7 +93,9 @@ fn lines<'a>(runs: &'a [Run], statuses: &[Status], history: &History, out: &Path
 
 impl StatusOf {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let runs = self.grid.runs()?;
+        let grid = self.grid.grid()?;
+        self.grid.check_outputs(&grid, &[], &self.json.as_deref().into_iter().collect::<Vec<_>>())?;
+        let runs = grid.runs;
         let statuses = statuses(&runs, &self.grid.out)?;
         let history = history(&runs, &statuses, &self.grid.out);
         let lines = lines(&runs, &statuses, &history, &self.grid.out);

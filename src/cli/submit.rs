@@ -44,7 +44,7 @@ pub(super) struct Submit {
 pub(super) struct Site {
     /// The cluster's profile [default: NCUT_CLUSTER, else ~/.config/ncut/cluster.yaml]
     #[arg(long, value_name = "FILE")]
-    profile: Option<PathBuf>,
+    pub(super) profile: Option<PathBuf>,
 }
 
 /// A submission that nothing is written of yet.
@@ -116,7 +116,7 @@ pub(super) fn history(runs: &[Run], statuses: &[Status], out: &Path) -> History 
 impl Submit {
     pub(super) fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let taker = if self.fake_slurm { Taker::Fake } else { Taker::Slurm };
-        let Grid { runs, tables } = self.grid.grid()?;
+        let Grid { runs, tables, .. } = self.grid.grid()?;
         check_taker(taker)?;
         let out = &self.grid.out;
         check_path(&absolute(out))?;

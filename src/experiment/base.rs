@@ -76,6 +76,13 @@ impl Files {
         Self { open: vec![canonical(path)], experiments: HashMap::new(), files: HashMap::new() }
     }
 
+    /// The base files that were read.
+    pub(super) fn bases(&self) -> Vec<PathBuf> {
+        let mut bases: Vec<PathBuf> = self.files.keys().cloned().collect();
+        bases.sort();
+        bases
+    }
+
     /// The blocks of an experiment of the grid file, with nothing left to inherit.
     pub(super) fn experiment(
         &mut self,

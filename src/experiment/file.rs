@@ -30,7 +30,7 @@ use super::yaml::{self, Content, Key, Node, Origin};
 use crate::InputError;
 use crate::names::nearest;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An experiment with everything that it inherits.
 #[derive(Debug, Clone)]
@@ -98,6 +98,15 @@ pub struct Block {
     pub table: Option<Table>,
 }
 
+/// What a grid file says.
+#[derive(Debug, Clone)]
+pub struct GridFile {
+    /// In its order.
+    pub experiments: Vec<Experiment>,
+    /// Files that it inherits from, sorted.
+    pub bases: Vec<PathBuf>,
+}
+
 pub(super) const SECTIONS: [&str; 10] =
     ["base", "fixed", "grid", "zip", "include", "exclude", "when", "seeds", "slurm", "report"];
 /// Most replicates of a condition.
@@ -108,7 +117,7 @@ pub const MOST_REPLICATES: usize = 1_000_000;
 /// # Errors
 ///
 /// A file cannot be read, or what stands there makes no experiments: `file:line:column: problem; remedy`.
-pub fn read(path: &Path) -> Result<Vec<Experiment>, InputError> {
+pub fn read(path: &Path) -> Result<GridFile, InputError> {
     let root = yaml::read(path)?;
     let mut files = Files::new(path);
     let source = Source::new(path, &root)?;
@@ -119,7 +128,8 @@ pub fn read(path: &Path) -> Result<Vec<Experiment>, InputError> {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             check_name(&name, &root)?;
             let blocks = defaults.iter().map(block).collect::<Result<_, _>>()?;
-            return Ok(vec![Experiment { name, at: root.at, blocks }]);
+            let experiments = vec![Experiment { name, at: root.at, blocks }];
+            return Ok(GridFile { experiments, bases: files.bases() });
         }
     };
     let within = Within { entries: &experiments, defaults: &defaults };
@@ -133,7 +143,8 @@ pub fn read(path: &Path) -> Result<Vec<Experiment>, InputError> {
         let blocks = blocks.iter().map(block).collect::<Result<_, _>>()?;
         Ok(Experiment { name: key.name.clone(), at: key.at.clone(), blocks })
     };
-    experiments.iter().map(&mut experiment).collect()
+    let experiments = experiments.iter().map(&mut experiment).collect::<Result<_, _>>()?;
+    Ok(GridFile { experiments, bases: files.bases() })
 }
 
 /// Names become directories.

@@ -1,7 +1,7 @@
 //! A grid: the runs that a grid file stands for.
 
 use super::axis::MOST_VALUES;
-use super::file::{self, Assigned, Block, Experiment, Row};
+use super::file::{self, Assigned, Block, Experiment, GridFile, Row};
 use super::predicate::Predicate;
 use super::resources::Resources;
 use super::settings::{NAMES, Settings};
@@ -12,7 +12,7 @@ use crate::InputError;
 use crate::names::nearest;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One run: a condition and a replicate of it.
@@ -112,6 +112,8 @@ pub struct Grid {
     pub runs: Vec<Run>,
     /// The `report` section of each experiment that has one.
     pub tables: Vec<(String, Table)>,
+    /// The files that it inherits from.
+    pub bases: Vec<PathBuf>,
 }
 
 /// The most runs of a grid.
@@ -124,7 +126,7 @@ pub const MOST_RUNS: usize = 1_000_000;
 /// The file cannot be read or is not a grid file (`file:line:column: problem; remedy`); it stands for more than
 /// [`MOST_RUNS`] or for none; the selection names no experiment or no setting that there is.
 pub fn read(path: &Path, selection: &Selection) -> Result<Grid, InputError> {
-    let experiments = file::read(path)?;
+    let GridFile { experiments, bases } = file::read(path)?;
     let names: Vec<&str> = experiments.iter().map(|experiment| experiment.name.as_str()).collect();
     for wanted in &selection.only {
         if !names.contains(&wanted.as_str()) {
@@ -139,7 +141,7 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Grid, InputError> {
         return Err(InputError::new("--seeds", format!("replicate {twice} stands there twice"), "name each once"));
     }
     let set = selection.set.iter().map(|text| assignment(text)).collect::<Result<Row, _>>()?;
-    let mut grid = Grid::default();
+    let mut grid = Grid { bases, ..Grid::default() };
     for experiment in experiments {
         if !selection.only.is_empty() && !selection.only.contains(&experiment.name) {
             continue;

@@ -638,7 +638,19 @@ fn a_result_has_a_place_of_its_own() {
     work.ncut(&["graph", "net.safetensors", "-o", "g.npz"]).ok();
     work.write("grid.yaml", "experiments: {e: {fixed: {dataset: mnist-sample}}}");
     std::os::unix::fs::symlink(work.path("net.safetensors"), work.path("link")).unwrap();
-    let names = ["g.npz", "g.npz.layers.json", "grid.yaml", "link", "net.safetensors"];
+    work.write("based.yaml", "experiments: {e: {base: base.yaml}}");
+    work.write("base.yaml", "fixed: {dataset: mnist-sample}");
+    work.write("profile.yaml", "max_array_size: 100");
+    let names = [
+        "base.yaml",
+        "based.yaml",
+        "g.npz",
+        "g.npz.layers.json",
+        "grid.yaml",
+        "link",
+        "net.safetensors",
+        "profile.yaml",
+    ];
     let bytes = || names.map(|name| work.read(name));
     let before = bytes();
     for (args, place) in [
@@ -647,6 +659,13 @@ fn a_result_has_a_place_of_its_own() {
         (&["graph", "net.safetensors", "-o", "./net.safetensors"], "net.safetensors: is what is read"),
         (&["cluster", "g.npz", "--json", "g.npz.layers.json"], "g.npz.layers.json: is what is read"),
         (&["report", "grid.yaml", "--csv", "grid.yaml"], "grid.yaml: is what is read"),
+        (&["report", "based.yaml", "--json", "base.yaml"], "base.yaml: is what is read"),
+        (&["status", "based.yaml", "--json", "base.yaml"], "base.yaml: is what is read"),
+        (&["plan", "grid.yaml", "--json", "./grid.yaml"], "grid.yaml: is what is read"),
+        (
+            &["plan", "grid.yaml", "--profile", "profile.yaml", "--json", "profile.yaml"],
+            "profile.yaml: is what is read",
+        ),
         (&["measure", "net.safetensors", "--json", "a", "--html", "./a"], "a: two results"),
         (&["measure", "net.safetensors", "--json", "-", "--html", "-"], "-: two results"),
         (&["report", "grid.yaml", "--json", "-", "--csv", "-"], "-: two results"),

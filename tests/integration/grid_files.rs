@@ -858,11 +858,11 @@ fn every_command_says_the_same() {
         let plan = work.expect_input_error(&["plan", "grid.yaml"], &[&format!("ncut: grid.yaml:{place}")]);
         for command in [
             &["run", "grid.yaml"][..],
-            &["submit", "grid.yaml"],
+            &["submit", "grid.yaml", "--jobs", "2"],
             &["submit", "grid.yaml", "--fake-slurm"],
-            &["status", "grid.yaml"],
+            &["status", "grid.yaml", "--jobs", "2"],
             &["logs", "grid.yaml"],
-            &["report", "grid.yaml"],
+            &["report", "grid.yaml", "--jobs", "2"],
             &["preempt", "grid.yaml"],
         ] {
             let output = work.expect_input_error(command, &[]);

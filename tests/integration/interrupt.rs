@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::Value;
 
-use crate::harness::{BINARY, Work, names, without};
+use crate::harness::{BINARY, Work, names, random_network, without};
 
 const INT: i32 = 2;
 const USR1: i32 = 10;
@@ -303,6 +303,21 @@ fn a_second_interrupt_ends_a_run_at_once() {
     // it has not come to the end of the step
     let text = log(&out);
     assert!(!text.contains("stopped") && !run(&out).unwrap().join("checkpoint.safetensors").exists(), "{text}");
+}
+
+/// Work that keeps no state ends at once, as interrupted.
+#[test]
+fn a_measurement_ends_at_either_signal() {
+    let work = Work::new();
+    work.network("net.safetensors", &random_network(&[300, 300, 300], 1));
+    for signal in [INT, TERM] {
+        let args = ["measure", "net.safetensors", "--shuffles", "1000000", "--json", "m.json"];
+        let mut child = work.command(BINARY, &args).stderr(Stdio::null()).spawn().unwrap();
+        // the network is read with its handlers set
+        std::thread::sleep(Duration::from_millis(1000));
+        send(&child, signal);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "signal {signal}");
+    }
 }
 
 /// One Ctrl-C is as any other request.
