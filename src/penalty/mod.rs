@@ -8,7 +8,7 @@
 //!
 //! | penalty | formula | source | cost | what it does |
 //! |---|---|---|---|---|
-//! | [`EigenvaluePenalty`](eigenvalues::EigenvaluePenalty) | λ_2 + … + λ_{1+m} of I − S | Filan et al. 2021, A.9 | an eigensolver | less n-cut by shedding crumbs: pruned, one part keeps 44–100 % of the volume at full size (normalised 88–100 %), 35–83 % of 7 × 7 |
+//! | [`EigenvaluePenalty`](eigenvalues::EigenvaluePenalty) | λ_2 + … + λ_{1+m} of I − S | Filan et al. 2021, A.9 | an eigensolver | less n-cut by shedding crumbs: pruned, one part keeps 44–100 % of the volume at full size (normalised 88–100 %), 35–83 % of 7 × 7; [beside Adam](PenaltyStep::Decoupled) hardly any, and less of an effect |
 //! | [`loops`](loops::LoopKind::Loops) | −‖WV‖_F², −√ of it | AI-RG's README (2018), corrected | one product a pair | with [`l4`](decay::Decay::l4) and no data one dense module, equal \|W\| of rank one; trained, more n-cut, but pruned at full size one part of nine tenths or more |
 //! | [`loops`](loops::LoopKind::LoopsAbs) of \|W\|, [without j = k](loops::LoopKind::LoopsNondegenerate), [butterflies](loops::LoopKind::Butterflies) | there | ours | the same | the same |
 //! | [`readme-literal`](loops::LoopKind::ReadmeLiteral) | −Σ W_ij W_ik V_jl V_jl | that README, to the letter | passes | no loops; nothing about modules |
