@@ -58,6 +58,14 @@ impl Heap {
         &self.values[id as usize]
     }
 
+    /// Every storage that is named.
+    pub fn storages(&self) -> impl Iterator<Item = &Storage> {
+        self.values.iter().filter_map(|value| match value {
+            Value::Storage(storage) => Some(storage),
+            _ => None,
+        })
+    }
+
     /// As [`Heap::get`], to change it.
     pub fn get_mut(&mut self, id: Id) -> &mut Value {
         &mut self.values[id as usize]

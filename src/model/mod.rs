@@ -17,6 +17,7 @@ mod npz;
 mod onnx;
 mod pickle;
 mod pytorch;
+mod pytorch_stream;
 mod safetensors;
 mod torch_export;
 mod torch_globals;
@@ -135,6 +136,9 @@ impl TensorFile {
         } else if safetensors::recognise(&start, length) {
             promised(path, Format::SafeTensors)?;
             (Format::SafeTensors, safetensors::index(path, &file, length)?, Content::Plain(file))
+        } else if pytorch_stream::recognise(&start) {
+            promised(path, Format::PyTorch)?;
+            (Format::PyTorch, pytorch_stream::index(path, &file, length)?, Content::Plain(file))
         } else if onnx::recognise(&start) {
             promised(path, Format::Onnx)?;
             let entries;
@@ -403,10 +407,7 @@ fn promised(path: &Path, found: Format) -> Result<(), InputError> {
 /// What to say of a file in none of the formats, by its first bytes.
 fn unrecognised(path: &Path, start: &[u8]) -> InputError {
     let state_dict = "save it again with torch.save(model.state_dict(), FILE) of PyTorch 1.6 or newer";
-    // torch.save before 1.6 began with this number as a pickle of its own.
-    let legacy: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
     let (problem, remedy) = match start {
-        [0x80, 2..=5, rest @ ..] if rest.starts_with(legacy) => ("is in PyTorch's format from before 1.6", state_dict),
         [0x80, 2..=5, ..] => ("is a Python pickle, which only running its code could restore", state_dict),
         _ if start.starts_with(b"\x93NUMPY") => ("is a single NumPy array", "save it as .npz with numpy.savez"),
         _ if start.starts_with(b"\x89HDF\r\n") => ("is an HDF5 file", "save the weights as .npz or .safetensors"),

@@ -16,13 +16,21 @@ use crate::model::torch_globals::{Global, Storage};
 /// The place in `bytes` and the fault, where an opcode is unknown or does not fit what is on the stack, the end is
 /// missing, or something is named that is not on the list.
 pub(super) fn load(bytes: &[u8]) -> Result<(Heap, Id), (usize, Fault)> {
-    let mut machine =
-        Machine { bytes, at: 0, heap: Heap::default(), stack: vec![], marks: vec![], memo: HashMap::new() };
+    load_from(bytes, 0).map(|(heap, root, _)| (heap, root))
+}
+
+/// The same of a pickle that begins at `at` of `bytes`; also where it ends.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(super) fn load_from(bytes: &[u8], at: usize) -> Result<(Heap, Id, usize), (usize, Fault)> {
+    let mut machine = Machine { bytes, at, heap: Heap::default(), stack: vec![], marks: vec![], memo: HashMap::new() };
     loop {
         let at = machine.at;
         match machine.step() {
             Ok(None) => {}
-            Ok(Some(result)) => return Ok((machine.heap, result)),
+            Ok(Some(result)) => return Ok((machine.heap, result, machine.at)),
             Err(fault) => return Err((at, fault)),
         }
     }
@@ -382,8 +390,12 @@ impl Machine<'_> {
         let id = self.pop()?;
         let fault = || Fault::damaged("has a storage that is not described as PyTorch does");
         let Value::Tuple(parts) = self.heap.get(id) else { return Err(fault()) };
-        let [tag, class, key, _device, elements, ..] = parts[..] else { return Err(fault()) };
+        let [tag, class, key, _device, elements, ref view @ ..] = parts[..] else { return Err(fault()) };
         let get = |id| self.heap.get(id);
+        if view.iter().any(|&id| !matches!(get(id), Value::None)) {
+            let problem = "has a view of a storage, as PyTorch before 0.4 wrote them".to_string();
+            return Err(Fault { problem, remedy: "save it again with torch.save(model.state_dict(), FILE)" });
+        }
         match (get(tag), get(class), get(key), get(elements)) {
             (Value::Text(tag), Value::Global(Global::Storage(dtype)), Value::Text(key), Value::Int(elements))
                 if &**tag == "storage" =>

@@ -4,12 +4,13 @@
 //! members `NAME/data/0`, `NAME/data/1`, ….
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use crate::InputError;
 use crate::model::archive::Archive;
 use crate::model::heap::{Heap, Id, Value};
 use crate::model::pickle;
-use crate::model::torch_globals::Tensor;
+use crate::model::torch_globals::{Storage, Tensor};
 use crate::model::{Blob, TensorEntry, torchscript};
 
 /// A pickle has some hundred bytes for each tensor; the elements lie elsewhere.
@@ -87,8 +88,18 @@ impl Pickled {
             let place = format!("{}, {storages}.pkl, byte {at}", archive.path().display());
             InputError::new(place, fault.problem, fault.remedy)
         })?;
-        let (seen, entries, names) = (HashSet::new(), vec![], HashMap::new());
-        let mut walk = Walk { archive, prefix, storages, big_endian, heap: &heap, seen, entries, names };
+        let locate = |storage: &Storage| {
+            let path = format!("{prefix}/{storages}/{}", storage.key);
+            match archive.find(&path) {
+                Some(member) => {
+                    let bytes = archive.members()[member].size;
+                    Ok(Place { blob: Blob::Member(member), start: 0, bytes, name: path })
+                }
+                None => Err(format!("lies in '{path}', which the archive lacks")),
+            }
+        };
+        let pickle = format!("{}, {storages}.pkl", archive.path().display());
+        let mut walk = Walk::new(archive.path(), pickle, &heap, &locate, big_endian);
         match heap.get(root) {
             Value::Tuple(constants) if storages == "constants" => {
                 (0..)
@@ -116,11 +127,33 @@ fn weights(heap: &Heap, root: Id) -> Id {
     WEIGHTS.iter().find_map(|wanted| named(wanted)).map_or(root, |&(_, value)| value)
 }
 
+/// Where the elements of a storage lie.
+pub(super) struct Place {
+    /// What holds them.
+    pub blob: Blob,
+    /// First byte there.
+    pub start: u64,
+    /// Number of bytes.
+    pub bytes: u64,
+    /// What it is called.
+    pub name: String,
+}
+
+/// Where a storage lies, or what is wrong with it.
+type Locate<'a> = &'a dyn Fn(&Storage) -> Result<Place, String>;
+
+/// The tensors of a pickle whose storages lie in the same file, as [`index`] has them.
+pub(super) fn tensors(path: &Path, heap: &Heap, root: Id, locate: Locate) -> Result<Vec<TensorEntry>, InputError> {
+    let mut walk = Walk::new(path, path.display().to_string(), heap, locate, false);
+    walk.visit(weights(heap, root), "", 0)?;
+    Ok(walk.entries)
+}
+
 struct Walk<'a> {
-    archive: &'a Archive,
-    prefix: &'a str,
-    /// Directory of the storages.
-    storages: &'static str,
+    path: &'a Path,
+    /// What the pickle is called.
+    pickle: String,
+    locate: Locate<'a>,
     big_endian: bool,
     heap: &'a Heap,
     /// Containers met before: cycles end, and shared ones are listed once, under their first name.
@@ -129,7 +162,11 @@ struct Walk<'a> {
     names: HashMap<Id, String>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(path: &'a Path, pickle: String, heap: &'a Heap, locate: Locate<'a>, big_endian: bool) -> Self {
+        Self { path, pickle, locate, big_endian, heap, seen: HashSet::new(), entries: vec![], names: HashMap::new() }
+    }
+
     fn visit(&mut self, id: Id, name: &str, depth: usize) -> Result<(), InputError> {
         let heap = self.heap;
         match heap.get(id) {
@@ -148,7 +185,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if depth > MAX_DEPTH || name.len() > MAX_NAME {
-            let place = format!("{}, {}.pkl", self.archive.path().display(), self.storages);
+            let place = self.pickle.clone();
             let problem = format!("nests deeper than {MAX_DEPTH} levels or {MAX_NAME} letters");
             return Err(InputError::new(place, problem, "save only model.state_dict()"));
         }
@@ -173,31 +210,32 @@ impl Walk<'_> {
     fn entry(&self, tensor: &Tensor, name: &str) -> Result<TensorEntry, InputError> {
         let Tensor { storage, dtype, offset, shape, strides } = tensor;
         let fault = |problem: String| {
-            let place = format!("{}, tensor '{name}'", self.archive.path().display());
+            let place = format!("{}, tensor '{name}'", self.path.display());
             Err(InputError::new(place, problem, "the file is damaged: fetch or save it again"))
         };
-        let path = format!("{}/{}/{}", self.prefix, self.storages, storage.key);
-        let Some(member) = self.archive.find(&path) else {
-            return fault(format!("lies in '{path}', which the archive lacks"));
+        let place = match (self.locate)(storage) {
+            Ok(place) => place,
+            Err(problem) => return fault(problem),
         };
+        let path = &place.name;
         let start = match dtype.size() {
             Some(size) => {
                 let storage_size = storage.dtype.map_or(Some(1), |dtype| dtype.size()).unwrap_or(1) as u64;
                 let claimed = storage.elements.checked_mul(storage_size);
-                let held = self.archive.members()[member].size;
+                let held = place.bytes;
                 if claimed.is_none_or(|claimed| claimed > held) {
                     return fault(format!("needs {} elements of '{path}', which has {held} bytes", storage.elements));
                 }
-                offset.checked_mul(size as u64)
+                offset.checked_mul(size as u64).and_then(|start| start.checked_add(place.start))
             }
-            None => Some(0),
+            None => Some(place.start),
         };
         let Some(start) = start else { return fault(format!("begins at element {offset} of '{path}'")) };
         Ok(TensorEntry {
             name: name.into(),
             shape: shape.clone(),
             dtype: *dtype,
-            blob: Blob::Member(member),
+            blob: place.blob,
             start,
             strides: strides.clone(),
             big_endian: self.big_endian,

@@ -15,7 +15,17 @@ fn read_all(path: &Path) -> Result<usize, InputError> {
 
 #[test]
 fn pytorch_files_as_pytorch_saved_them() {
-    for name in ["state-dict.pt", "checkpoint.pt", "protocol-5.pt", "list.pt", "scripted.pt", "traced.pt", "odd.pt"] {
+    for name in [
+        "state-dict.pt",
+        "checkpoint.pt",
+        "protocol-5.pt",
+        "list.pt",
+        "scripted.pt",
+        "traced.pt",
+        "odd.pt",
+        "legacy.pth",
+        "legacy-checkpoint.pth",
+    ] {
         let file = open(name);
         assert_eq!(file.format(), Format::PyTorch);
         check(&file, name);
@@ -24,11 +34,9 @@ fn pytorch_files_as_pytorch_saved_them() {
 
 #[test]
 fn what_only_running_code_could_restore_is_refused() {
-    for (name, wanted) in [
-        ("whole-module.pt", "refers to __main__.Net"),
-        ("foreign-class.pt", "refers to __main__.Plain"),
-        ("legacy.pth", "from before 1.6"),
-    ] {
+    for (name, wanted) in
+        [("whole-module.pt", "refers to __main__.Net"), ("foreign-class.pt", "refers to __main__.Plain")]
+    {
         let error = TensorFile::open(&path(name)).err().unwrap();
         assert!(error.problem.contains(wanted), "{error}");
         assert!(error.place.contains(name) && error.remedy.contains("model.state_dict()"), "{error}");
@@ -93,7 +101,12 @@ fn files_in_other_formats() {
 
 #[test]
 fn every_truncation_is_one_error() {
-    for (name, suffix) in [("mlp-f32.safetensors", ".safetensors"), ("mlp.npz", ".npz"), ("state-dict.pt", ".pt")] {
+    for (name, suffix) in [
+        ("mlp-f32.safetensors", ".safetensors"),
+        ("mlp.npz", ".npz"),
+        ("state-dict.pt", ".pt"),
+        ("legacy-checkpoint.pth", ".pth"),
+    ] {
         let bytes = std::fs::read(path(name)).unwrap();
         for length in 0..bytes.len() {
             let file = write(suffix, &bytes[..length]);
@@ -103,10 +116,30 @@ fn every_truncation_is_one_error() {
     }
 }
 
+/// A tensor of `torch.save` before 1.6 may not begin in its storage and end in the next.
+#[test]
+fn tensors_stay_in_their_storages() {
+    let mut bytes = std::fs::read(path("legacy.pth")).unwrap();
+    // the shape (4, 5) of the first tensor, two numbers of a byte
+    let shape = bytes.windows(4).position(|window| window == [b'K', 4, b'K', 5]).unwrap();
+    bytes[shape + 1] = 5;
+    let error = error(".pth", &bytes);
+    assert!(error.place.ends_with("tensor 'fc1.weight'") && error.problem.contains("beyond its storage"), "{error}");
+}
+
 #[test]
 fn no_flipped_byte_panics_or_hangs() {
-    for name in ["mlp-f32.safetensors", "mlp.npz", "odd.npz", "state-dict.pt", "odd.pt", "scripted.pt", "checkpoint.pt"]
-    {
+    for name in [
+        "mlp-f32.safetensors",
+        "mlp.npz",
+        "odd.npz",
+        "state-dict.pt",
+        "odd.pt",
+        "scripted.pt",
+        "checkpoint.pt",
+        "legacy.pth",
+        "legacy-checkpoint.pth",
+    ] {
         let bytes = std::fs::read(path(name)).unwrap();
         // About five hundred places of each file; an odd step, so that no field is always spared.
         for at in (0..bytes.len()).step_by((bytes.len() / 500) | 1) {

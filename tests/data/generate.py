@@ -93,6 +93,11 @@ def networks():
     without_debug("traced.pt")
     note("traced.pt", saved)
     torch.save(saved, HERE / "legacy.pth", _use_new_zipfile_serialization=False)
+    note("legacy.pth", saved)
+    whole = saved["fc1.weight"]
+    parts = {"rows": whole[1:3], "turned": whole.t(), "half": whole.half(), "steps": torch.tensor(7), "double": whole.double()[:, ::2]}
+    torch.save({"epoch": 3, "state_dict": parts}, HERE / "legacy-checkpoint.pth", _use_new_zipfile_serialization=False)
+    note("legacy-checkpoint.pth", parts)
     torch.save(net, HERE / "whole-module.pt")
     torch.save({"weight": saved["fc1.weight"], "extra": Plain()}, HERE / "foreign-class.pt")
     bad = saved["fc1.weight"].clone()

@@ -87,9 +87,7 @@ fn files_of_another_kind() {
     }
     work.fixture("graph-csr.npz", "a.mtx");
     work.expect_input_error(&["cluster", "a.mtx"], &["a.mtx", "zip", "rename it to end in .npz"]);
-    for (name, wanted) in
-        [("whole-module.pt", "__main__.Net"), ("foreign-class.pt", "__main__.Plain"), ("legacy.pth", "1.6")]
-    {
+    for (name, wanted) in [("whole-module.pt", "__main__.Net"), ("foreign-class.pt", "__main__.Plain")] {
         work.fixture(name, name);
         work.expect_input_error(&["measure", name], &[name, wanted, "model.state_dict()"]);
     }
