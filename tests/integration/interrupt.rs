@@ -27,6 +27,13 @@ fn send(child: &Child, signal: i32) {
     assert!(sent.unwrap().success());
 }
 
+/// Whether a process has a handler for `signal`.
+fn catches(process: u32, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+    u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
+}
+
 /// Not `.networks`.
 fn is_visible_folder(path: &Path) -> bool {
     path.is_dir() && !path.file_name().unwrap().to_string_lossy().starts_with('.')
@@ -313,8 +320,8 @@ fn a_measurement_ends_at_either_signal() {
     for signal in [INT, TERM] {
         let args = ["measure", "net.safetensors", "--shuffles", "1000000", "--json", "m.json"];
         let mut child = work.command(BINARY, &args).stderr(Stdio::null()).spawn().unwrap();
-        // the network is read with its handlers set
-        std::thread::sleep(Duration::from_millis(1000));
+        let id = child.id();
+        assert!(wait(&mut child, || catches(id, signal)));
         send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(130), "signal {signal}");
     }
