@@ -175,11 +175,10 @@ impl Run {
         let chosen = self.again.chosen(&runs, &context.out, &History::default())?;
         let again: Vec<&GridRun> =
             runs.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(run, _)| run).collect();
-        let (mut done, mut missing): (Vec<&GridRun>, Vec<&GridRun>) = Default::default();
-        for (run, chosen) in runs.iter().zip(&chosen) {
-            let is_done = !chosen && RunDirectory::new(&context.out, run).is_done();
-            if is_done { &mut done } else { &mut missing }.push(run);
-        }
+        let is_done = |(run, chosen): (_, &bool)| (run, !chosen && RunDirectory::new(&context.out, run).is_done());
+        let begun: Vec<(&GridRun, bool)> = runs.iter().zip(&chosen).map(is_done).collect();
+        let of = |wanted| begun.iter().filter(move |(_, is_done)| *is_done == wanted).map(|(run, _)| *run);
+        let (done, missing): (Vec<&GridRun>, Vec<&GridRun>) = (of(true).collect(), of(false).collect());
         check(&missing, &context, &self.grid.file)?;
         again.iter().try_for_each(|run| RunDirectory::new(&context.out, run).set_aside().map(drop))?;
         // a result that cannot be read is told of now, not after hours, and stops none of the others
@@ -204,7 +203,7 @@ impl Run {
         let jobs = self.grid.jobs.map_or(global.threads(), usize::from).clamp(1, missing.len().max(1));
         let most = self.max_failures.map_or(usize::MAX, |most| most as usize);
         let together = self.together.map_or(if context.device == Device::Cpu { 1 } else { usize::MAX }, usize::from);
-        let groups = conditions(&missing, together);
+        let groups = groups(&begun, together);
         let Worked { failures, unfinished } = work(groups, jobs, Stage::All, most, &context, &progress);
         progress.close();
         if failures.len() >= most {
@@ -248,10 +247,17 @@ pub(super) struct Worked {
     pub(super) unfinished: usize,
 }
 
-/// Runs of one condition that follow each other, up to `most` together.
-fn conditions<'a>(runs: &[&'a GridRun], most: usize) -> Vec<Vec<&'a GridRun>> {
-    let alike = |a: &&GridRun, b: &&GridRun| a.experiment == b.experiment && a.settings() == b.settings();
-    runs.chunk_by(alike).flat_map(|condition| condition.chunks(most)).map(<[_]>::to_vec).collect()
+/// Those of `runs` that are not done, in groups of up to `most` of one condition. Which run is in whose group does not
+/// depend on what is done, so that runs that go on do so beside the ones that they were with.
+fn groups<'a>(runs: &[(&'a GridRun, bool)], most: usize) -> Vec<Vec<&'a GridRun>> {
+    let alike = |(a, _): &(&GridRun, bool), (b, _): &(&GridRun, bool)| {
+        a.experiment == b.experiment && a.settings() == b.settings()
+    };
+    let missing = |group: &[(&'a GridRun, bool)]| -> Vec<&'a GridRun> {
+        group.iter().filter(|(_, is_done)| !is_done).map(|(run, _)| *run).collect()
+    };
+    let groups = runs.chunk_by(alike).flat_map(|condition| condition.chunks(most)).map(missing);
+    groups.filter(|group| !group.is_empty()).collect()
 }
 
 /// Does `groups` of runs on `jobs` threads, each taking the next one; those of a group are trained in one pass as far as they can

@@ -10,8 +10,8 @@ use crate::InputError;
 use crate::data::{self, Task};
 use crate::graph::{Convention, GraphLayers};
 use crate::nn::clusterable_init::TaggedLayers;
-use crate::penalty::PenaltyLayers;
 use crate::penalty::block_share::Layers;
+use crate::penalty::{PenaltyLayers, PenaltyStep};
 use crate::stats::shuffle::NullModel;
 use crate::train::augmentation::Augmentation;
 use std::path::Path;
@@ -64,8 +64,9 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             InputError::new(place("dataset"), format!("{}: {problem}", dataset.name), remedy)
         })?;
         let widths = architecture.channels();
-        let seen = run.settings().penalty_layers.range(architecture.convolutions(), widths.len() - 1);
-        let seen = &widths[seen.start..=seen.end];
+        let (convolutions, layers) = (architecture.convolutions(), widths.len() - 1);
+        let seen_layers = run.settings().penalty_layers.range(convolutions, layers);
+        let seen = &widths[seen_layers.start..=seen_layers.end];
         let nodes = graph_nodes(&architecture, run.settings().graph_layers);
         let weights = architecture.weight_count();
         if weights > MOST_WEIGHTS {
@@ -79,8 +80,8 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
                 format!("of {examples} examples in steps of {batch}, a step has one, which is normalised by no other");
             return Err(InputError::new(place("batch_size"), problem, "use another"));
         }
-        let Settings { initial_sparsity, final_sparsity, .. } = run.settings();
-        if f64::from(*initial_sparsity) > f64::from(*final_sparsity) {
+        let Settings { initial_sparsity, final_sparsity, pruning_epochs, .. } = run.settings();
+        if !pruning_epochs.is_none() && f64::from(*initial_sparsity) > f64::from(*final_sparsity) {
             let problem = "pruning begins with more than it ends with (final_sparsity)";
             return Err(InputError::new(place("initial_sparsity"), problem, "begin with less"));
         }
@@ -107,10 +108,26 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             let problem = format!("{} tags of {neurons} neurons", run.settings().tags.get());
             return Err(InputError::new(place("tags"), problem, format!("use at most {neurons}")));
         }
-        let share = f64::from(run.settings().block_share);
+        let Settings { block_share, block_share_pruning, .. } = run.settings();
+        let share = f64::from(*block_share) + block_share_pruning.map_or(0.0, f64::from);
         if share > 0.0 && run.settings().block_share_layers == Layers::Hidden && seen.len() < 4 {
             let problem = "no matrix is between two hidden layers: block_share would do nothing";
             return Err(InputError::new(place("block_share_layers"), problem, "use all, or more layers"));
+        }
+        let Settings { loop_penalty, loop_penalty_kind: kind, loop_penalty_flatten: flatten, .. } = run.settings();
+        let seen_convolutions = convolutions.saturating_sub(seen_layers.start).min(seen_layers.len());
+        if f64::from(*loop_penalty) > 0.0 && kind.terms(seen_convolutions, seen_layers.len(), *flatten) == 0 {
+            let problem = "none of the layers that it sees follows another: it would count nothing";
+            return Err(InputError::new(
+                place("loop_penalty_kind"),
+                problem,
+                "use trace-s4, butterflies, or more layers",
+            ));
+        }
+        let Settings { clusterable_init, clusterable_init_layers: tagged, .. } = run.settings();
+        if *clusterable_init && !(0..layers).any(|layer| tagged.contains(layer, layers, layer < convolutions)) {
+            let problem = "no matrix of this network is among them: clusterable_init would do nothing";
+            return Err(InputError::new(place("clusterable_init_layers"), problem, "use all, or more layers"));
         }
         if run.settings().clusters.get() >= nodes {
             let unit = if architecture.is_dense() { "neurons" } else { "nodes" };
@@ -126,6 +143,7 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
     let defaults = Settings::default();
     let convolutional = settings.model != Model::Mlp;
     let no_convolutions = "this model has no convolutions";
+    let has_decay = [settings.l1, settings.l2, settings.l4].into_iter().any(|weight| f64::from(weight) > 0.0);
     let other = |setting, problem| (setting, problem, "leave it out, or train another model");
     [
         (
@@ -161,6 +179,14 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
             other("clusterable_init_layers", no_convolutions),
         ),
         (!convolutional && settings.convention != Convention::Paper, other("convention", no_convolutions)),
+        (
+            !convolutional && settings.precision != defaults.precision,
+            other("precision", "it is that of convolutions, and this model has none"),
+        ),
+        (
+            settings.penalty_step == PenaltyStep::Decoupled && has_decay && settings.penalties_are_decay(),
+            ("penalty_step", "l1, l2 and l4 go through Adam, and there is no other penalty", "leave it out"),
+        ),
         (
             convolutional && settings.null_model == NullModel::Fresh,
             other("null_model", "'fresh' draws dense layers' weights, and this model has convolutions"),

@@ -2,10 +2,10 @@
 //! in several experiments have the same result, too, and such that differ in the number of shuffles share those that both have.
 //!
 //! ```text
-//! OUT/.networks/<seed of the run, 12 hexadecimal digits>     the run directory, below OUT, that has them
+//! OUT/.networks/<key, 12 hexadecimal digits>     the run directory, below OUT, that has them
 //! ```
 //!
-//! The seed is a hash of the settings that concern training and of the replicate ([`super::store::seed`]). Two processes
+//! The key is a hash of the settings that concern training and of the replicate ([`network_key`]). Two processes
 //! that miss each other's networks both train, and get the same.
 //!
 //! Networks on the way (`measure_at`) go when their run is done, so a run that measures such ones has to train them itself, unless
@@ -16,7 +16,7 @@ use super::metrics;
 use super::run::RunResult;
 use super::settings::Settings;
 use super::shuffles::Owner;
-use super::store::{RunDirectory, seed};
+use super::store::{RunDirectory, network_key};
 use super::training_curve::on_the_way;
 use crate::InputError;
 use crate::aside::{self, Aside};
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub const FOLDER: &str = ".networks";
 
 fn entry(out: &Path, run: &Run) -> PathBuf {
-    out.join(FOLDER).join(format!("{:012x}", seed(run)))
+    out.join(FOLDER).join(format!("{:012x}", network_key(run)))
 }
 
 /// Notes that `run` has its networks, unless some run already does.

@@ -197,7 +197,7 @@ pub enum Outcome {
 /// touched.
 ///
 /// Wherever it was interrupted, it goes on from its last step and its last shuffle, and the result is the same as without
-/// interruption.
+/// interruption; but for training together ([`execute_training_together`]) that left replicates at different steps.
 ///
 /// # Errors
 ///
@@ -220,8 +220,9 @@ pub fn execute(run: &Run, stage: Stage, context: &Context, observer: &impl Obser
             return Ok(Outcome::Done);
         }
     };
-    let _ = std::fs::remove_file(directory.error());
-    let result = attempted(run, stage, context, &directory, &attempt, observer);
+    let result = prepare(run, &directory)
+        .map_err(RunError::from)
+        .and_then(|()| attempted(run, stage, context, &directory, &attempt, observer));
     if let Err(error) = &result {
         let failure = Failure { message: error.to_string(), input: error.is_input(), version: crate::VERSION.into() };
         let _ = log(&directory, &format!("failed: {error}"));
@@ -242,11 +243,20 @@ pub fn execute_training_together(runs: &[&Run], context: &Context, observer: &im
         let directory = RunDirectory::new(&context.out, run);
         std::fs::create_dir_all(directory.path()).map_err(|e| InputError::io(directory.path(), &e))?;
         if let Claim::Ours(attempt) = claim(&directory)? {
+            prepare(run, &directory)?;
             attempts.push((*run, directory, attempt));
         }
     }
     let ours: Vec<(&Run, &RunDirectory)> = attempts.iter().map(|(run, directory, _)| (*run, directory)).collect();
     train_together(&ours, context, observer)
+}
+
+/// What an attempt begins with: the settings, and no error of an earlier one.
+fn prepare(run: &Run, directory: &RunDirectory) -> Result<(), InputError> {
+    let _ = std::fs::remove_file(directory.error());
+    let config = serde_yaml::to_string(run.settings()).unwrap_or_default();
+    let config = format!("# ncut {}, replicate {}\n{config}", crate::VERSION, run.replicate);
+    aside::write(&directory.config(), config.as_bytes())
 }
 
 fn attempted(
@@ -257,9 +267,6 @@ fn attempted(
     attempt: &Attempt,
     observer: &impl Observer,
 ) -> Result<Outcome, RunError> {
-    let config = serde_yaml::to_string(run.settings()).unwrap_or_default();
-    let config = format!("# ncut {}, replicate {}\n{config}", crate::VERSION, run.replicate);
-    aside::write(&directory.config(), config.as_bytes())?;
     let Some(trained) = train(run, context, directory, observer)? else {
         return Ok(if context.stop.is_requested() { Outcome::Stopped } else { Outcome::MadeRoom });
     };

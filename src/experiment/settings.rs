@@ -128,7 +128,7 @@ settings! {
     /// What becomes of a chain of layers where images are flattened: AI-RG's counts stop there (`cut`), or the dense layer's weights
     /// are summed over each channel's pixels (`fold`); `loops-normalised`, `trace-s4` and `volume-modules` always do so.
     loop_penalty_flatten: LoopFlatten = LoopFlatten::Cut,
-    /// The count that is aimed at; none if the more the better.
+    /// What is aimed at, the count or, where `loop_penalty_root` takes one, its root; none if the more the better.
     loop_penalty_target: Option<NonNegative> = None,
     /// Weight of the share of |w| that joins neurons of different tags, in the loss.
     block_share: NonNegative = NonNegative(0.0),
@@ -233,8 +233,53 @@ impl Settings {
         }
     }
 
-    /// The same training with every setting of the measurement at its default: what identifies a network.
+    /// The same training with every setting of the measurement, and every one that does nothing beside the others, at its default:
+    /// what identifies a network.
     pub fn training_only(&self) -> Settings {
+        self.without_idle().without_measurement()
+    }
+
+    /// Variants of penalties, tags and pruning that there are none of, at their defaults.
+    fn without_idle(&self) -> Settings {
+        let defaults = Settings::default();
+        let mut settings = self.clone();
+        macro_rules! idle {
+            ($is_idle:expr, $($setting:ident),+) => {
+                if $is_idle {
+                    $(settings.$setting = defaults.$setting.clone();)+
+                }
+            };
+        }
+        let is_zero = |weight: NonNegative| f64::from(weight) == 0.0;
+        let no_share = is_zero(self.block_share) && self.block_share_pruning.is_none_or(is_zero);
+        let no_partition = is_zero(self.soft_ncut) && is_zero(self.soft_modularity);
+        idle!(is_zero(self.l2), l2_convention);
+        idle!(is_zero(self.eigen_penalty), eigen_penalty_count, eigen_penalty_solver);
+        idle!(
+            is_zero(self.loop_penalty),
+            loop_penalty_kind,
+            loop_penalty_root,
+            loop_penalty_flatten,
+            loop_penalty_target
+        );
+        idle!(self.loop_penalty_kind.is_normalised(), loop_penalty_root, loop_penalty_flatten);
+        idle!(self.model == Model::Mlp, loop_penalty_flatten);
+        idle!(no_share, block_share_pruning, block_share_layers, block_share_power, block_share_total);
+        idle!(is_zero(self.soft_ncut), soft_balance);
+        idle!(self.penalties_are_decay(), penalty_layers, penalty_step);
+        idle!(!self.clusterable_init, clusterable_init_layers, clusterable_init_beta);
+        idle!(!self.clusterable_init && no_share && no_partition, tags, tag_sizes);
+        idle!(self.pruning_epochs.is_none(), initial_sparsity, final_sparsity, pruning_every, hold_pruned);
+        settings
+    }
+
+    /// Whether nothing is added to the loss but decay.
+    pub fn penalties_are_decay(&self) -> bool {
+        let others = [self.eigen_penalty, self.loop_penalty, self.block_share, self.soft_ncut, self.soft_modularity];
+        others.into_iter().chain(self.block_share_pruning).all(|weight| f64::from(weight) == 0.0)
+    }
+
+    fn without_measurement(&self) -> Settings {
         let Settings { graph_layers, convention, fold_batch_norm, least_weight, .. } = Settings::default();
         let Settings { clusters, shuffles, null_model, restarts, solver, lesions, measure_at, .. } =
             Settings::default();
@@ -364,6 +409,17 @@ mod tests {
         );
         let Settings { clusters, shuffles, null_model, .. } = Settings::default();
         assert_eq!((clusters.get(), shuffles.get(), null_model), (12, 50, NullModel::Layer));
+    }
+
+    #[test]
+    fn no_conditions_of_experiments_yaml_differ_in_idle_settings_alone() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments.yaml");
+        let runs = crate::experiment::grid::read(&file, &Default::default()).unwrap().runs;
+        let mut seen = std::collections::HashSet::new();
+        for run in runs {
+            let settings = Value::Object(run.settings().without_idle().values()).to_string();
+            assert!(seen.insert((run.experiment.to_string(), run.replicate, settings)), "{}", run.experiment);
+        }
     }
 
     #[test]

@@ -38,10 +38,19 @@ fn hash(settings: &Settings) -> [u8; 32] {
 /// The seed of a run: 48 bits of a hash of the settings that concern training, and the replicate. Runs that differ only
 /// in how they are measured train the same network; those that differ only in the data set's seed begin alike.
 pub fn seed(run: &Run) -> u64 {
-    let mut hasher = Sha256::new();
     let data_seed = Settings::default().data_seed;
-    hasher.update(hash(&Settings { data_seed, ..run.settings().training_only() }));
-    hasher.update(run.replicate.to_le_bytes());
+    of_replicate(&Settings { data_seed, ..run.settings().training_only() }, run.replicate)
+}
+
+/// What runs have in common that train the same network: 48 bits of a hash as [`seed`]'s, of the data set's seed too.
+pub fn network_key(run: &Run) -> u64 {
+    of_replicate(&run.settings().training_only(), run.replicate)
+}
+
+fn of_replicate(settings: &Settings, replicate: u64) -> u64 {
+    let mut hasher = Sha256::new();
+    hasher.update(hash(settings));
+    hasher.update(replicate.to_le_bytes());
     hasher.finalize()[..6].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
@@ -204,6 +213,12 @@ mod tests {
         assert_ne!(seed(&run("{dropout: 0.5}")), seed(&run("{}")));
         let [one, other] = ["{dataset: lines, data_seed: 1}", "{dataset: lines}"].map(run);
         assert!(seed(&one) == seed(&other) && identity(one.settings()) != identity(other.settings()));
+        for idle in ["tags: 12", "block_share_power: square", "penalty_step: decoupled", "loop_penalty_kind: trace-s4"]
+        {
+            assert_eq!(seed(&run(&format!("{{{idle}}}"))), seed(&run("{}")), "{idle}");
+        }
+        assert_ne!(seed(&run("{clusterable_init: true, tags: 12}")), seed(&run("{clusterable_init: true}")));
+        assert!(network_key(&one) != network_key(&other) && network_key(&run("{}")) == seed(&run("{}")));
         assert!(seed(&run("{}")) < 1 << 48);
     }
 }

@@ -223,14 +223,14 @@ macro_rules! length {
             }
 
             fn read(text: &str) -> Option<Length> {
-                let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+                let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
                 // as in YAML, where 012 is text
                 if digits.len() > 1 && digits.starts_with('0') {
                     return None;
                 }
-                let count = digits.trim_end().parse().ok().filter(|count| ($least..=1_000_000_000).contains(count))?;
+                let count = digits.parse().ok().filter(|count| ($least..=1_000_000_000).contains(count))?;
                 // none of either is the same
-                match &text[digits.len()..] {
+                match unit.strip_prefix(' ').unwrap_or(unit) {
                     _ if count == 0 => Some(Length::$own(0)),
                     "" => Some(Length::$own(count)),
                     "ep" => Some(Length::Epochs(count)),

@@ -6,7 +6,7 @@
 
 use super::claim::{Attempt, Claim, claim};
 use super::grid::Run;
-use super::store::{RunDirectory, seed};
+use super::store::{RunDirectory, network_key};
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,15 +22,15 @@ pub struct Next<'a> {
     pub is_elsewhere: bool,
     /// What earlier turns took.
     pub spent: Duration,
-    /// [`seed`] of each.
-    seeds: Vec<u64>,
+    /// [`network_key`] of each.
+    keys: Vec<u64>,
     held: Option<Attempt>,
 }
 
 impl<'a> Next<'a> {
     fn new(runs: Vec<&'a Run>) -> Self {
-        let seeds = runs.iter().map(|run| seed(run)).collect();
-        Self { runs, is_elsewhere: false, spent: Duration::ZERO, seeds, held: None }
+        let keys = runs.iter().map(|run| network_key(run)).collect();
+        Self { runs, is_elsewhere: false, spent: Duration::ZERO, keys, held: None }
     }
 
     /// Keeps other processes from a run that made room.
@@ -58,15 +58,15 @@ pub struct Waiting<'a> {
 #[derive(Debug)]
 struct State<'a> {
     queue: VecDeque<Next<'a>>,
-    /// Runs that were taken and have not ended, by seed.
+    /// Runs that were taken and have not ended, by key.
     begun: HashMap<u64, &'a Run>,
 }
 
 impl State<'_> {
     /// Whether a run that has begun is trained alike.
     fn has_twin(&self, next: &Next) -> bool {
-        next.runs.iter().zip(&next.seeds).any(|(run, seed)| {
-            let begun = self.begun.get(seed);
+        next.runs.iter().zip(&next.keys).any(|(run, key)| {
+            let begun = self.begun.get(key);
             begun.is_some_and(|begun| !std::ptr::eq(*begun, *run))
         })
     }
@@ -93,8 +93,8 @@ impl<'a> Waiting<'a> {
         self.change(|state| {
             let place = state.queue.iter().position(|next| !state.has_twin(next)).unwrap_or(0);
             let next = state.queue.remove(place)?;
-            for (run, seed) in next.runs.iter().zip(&next.seeds) {
-                state.begun.entry(*seed).or_insert(run);
+            for (run, key) in next.runs.iter().zip(&next.keys) {
+                state.begun.entry(*key).or_insert(run);
             }
             Some(next)
         })

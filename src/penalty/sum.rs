@@ -84,12 +84,29 @@ impl PenaltyLayers {
 }
 
 impl LoopPenalty {
+    /// Whether it is of the graph's S, not of AI-RG's counts.
+    pub fn is_normalised(self) -> bool {
+        matches!(self, Self::LoopsNormalised | Self::TraceS4 | Self::VolumeModules)
+    }
+
     /// How several weights between two channels are one: as in AI-RG's code, unless weights are counted by magnitude.
     fn reduction(self) -> Reduction {
         match self {
             Self::Loops | Self::LoopsNondegenerate | Self::ReadmeLiteral | Self::AsCoded => Reduction::Signed,
             Self::LoopsAbs | Self::LoopsAbsNondegenerate | Self::Butterflies => Reduction::Magnitude,
             Self::LoopsNormalised | Self::TraceS4 | Self::VolumeModules => Reduction::Magnitude,
+        }
+    }
+
+    /// How many pairs of layers, or layers, its count sums over, of a chain of so many `layers` that begins with so many
+    /// `convolutions`.
+    pub fn terms(self, convolutions: usize, layers: usize, flatten: LoopFlatten) -> usize {
+        let pairs = |layers: usize| layers.saturating_sub(1);
+        match self {
+            Self::Butterflies | Self::TraceS4 => layers,
+            Self::LoopsNormalised | Self::VolumeModules => pairs(layers),
+            _ if flatten == LoopFlatten::Fold => pairs(layers),
+            _ => pairs(convolutions) + pairs(layers - convolutions),
         }
     }
 

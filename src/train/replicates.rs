@@ -325,6 +325,7 @@ fn right(output: &Tensor, targets: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{bits, dataset, finish, small};
+    use super::super::learning_rate::LearningRateSchedule;
     use super::super::length::Length::{self, Epochs, Steps};
     use super::super::{TrainParams, Trainer};
     use super::*;
@@ -356,10 +357,25 @@ mod tests {
         TrainParams { penalties, ..params }
     }
 
+    /// So strong that each step is seen: with [`penalised`]'s strengths no weight moves by 1e-4.
     fn decoupled(params: TrainParams) -> TrainParams {
         let params = penalised(params);
-        let penalties = PenaltyParams { step: PenaltyStep::Decoupled, ..params.penalties };
+        let PenaltyParams { eigenvalues, loops, block_share, block_share_pruning, .. } = params.penalties;
+        let [eigenvalues, loops, block_share, block_share_pruning] =
+            [eigenvalues, loops, block_share, block_share_pruning].map(|weight| weight * 300.0);
+        let penalties = PenaltyParams {
+            step: PenaltyStep::Decoupled,
+            eigenvalues,
+            loops,
+            block_share,
+            block_share_pruning,
+            ..params.penalties
+        };
         TrainParams { penalties, ..params }
+    }
+
+    fn held(params: TrainParams) -> TrainParams {
+        TrainParams { hold_pruned: true, learning_rate_schedule: LearningRateSchedule::Cosine, ..decayed(params) }
     }
 
     fn finish_together(replicates: &mut Replicates) -> Vec<Vec<EpochRecord>> {
@@ -370,7 +386,7 @@ mod tests {
     /// Training alone is the oracle. A weight on the threshold may fall to the other side of it by rounding.
     #[test]
     fn each_is_what_it_is_alone() {
-        for change in [decayed, penalised, decoupled] {
+        for change in [decayed, penalised, decoupled, held] {
             for lengths in [[Epochs(2), Epochs(2), Steps(3)], [Steps(10), Steps(4), Steps(2)]] {
                 let seeds = [11, 3, 8];
                 let mut together = Replicates::new(trainers(&seeds, lengths, change));

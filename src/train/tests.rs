@@ -1,4 +1,5 @@
 use super::fixtures::{bits, dataset, finish, small};
+use super::learning_rate::LearningRateSchedule;
 use super::*;
 use crate::data::{Inputs, Split, Targets};
 use crate::penalty::PenaltyStep;
@@ -22,6 +23,25 @@ fn learns_and_ends_at_the_final_sparsity() {
         assert_eq!(kept, (weight.numel() as f64 * 0.1).round() as i64);
     }
     assert_eq!(trainer.step(), None);
+}
+
+/// (1 + cos π t) / 2 of each step's rate, at t = 13 / 14 of a phase a hundredth of what it began with.
+#[test]
+fn a_falling_learning_rate_ends_in_small_steps() {
+    for (schedule, falls) in [(LearningRateSchedule::Constant, false), (LearningRateSchedule::Cosine, true)] {
+        let params = small(Length::Epochs(2), Length::Epochs(0), Length::Steps(3)).params;
+        let params = TrainParams { learning_rate_schedule: schedule, normalize_neurons: false, ..params };
+        let mut trainer = Trainer::new(params, &dataset(), 50, Device::Cpu);
+        let mut largest = Vec::new();
+        while !trainer.is_finished() {
+            let before = trainer.network.weights[0].copy();
+            trainer.step();
+            largest.push((&before - &trainer.network.weights[0]).abs().max().double_value(&[]));
+        }
+        // Adam's steps are about as large as the rate
+        assert!((2e-3..4e-3).contains(&largest[0]), "{largest:?}");
+        assert_eq!(largest[13] < 1e-4, falls, "{largest:?}");
+    }
 }
 
 /// The run as loops: over phases, their epochs, and the batches of each. `steps` are those of both phases.

@@ -432,6 +432,21 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
         ),
         (&["tags=1000000"], &[": tags", "1000000 tags of 798 neurons", "; use at most 798"]),
         (&["block_share=1", "block_share_layers=hidden"], &[": block_share_layers", "between two hidden", "; use all"]),
+        (
+            &["block_share_pruning=1", "block_share_layers=hidden"],
+            &[": block_share_layers", "between two hidden", "; use all"],
+        ),
+        (
+            &["clusterable_init=true", "clusterable_init_layers=hidden"],
+            &[": clusterable_init_layers", "clusterable_init would do nothing", "; use all"],
+        ),
+        (&["hidden=[]", "loop_penalty=1"], &[": loop_penalty_kind", "it would count nothing", "; use trace-s4"]),
+        (
+            &["model=airg-cnn", "penalty_layers=convolutions", "loop_penalty=1", "hidden=[256, 256, 256, 256]"],
+            &[": loop_penalty_kind", "it would count nothing"],
+        ),
+        (&["precision=bf16"], &[": precision", "this model has none", "; leave it out"]),
+        (&["l2=1", "penalty_step=decoupled"], &[": penalty_step", "go through Adam", "; leave it out"]),
         (&["hidden=[1]", "eigen_penalty=1", "eigen_penalty_count=1"], &[": eigen_penalty_count", "; use wider layers"]),
     ] {
         let set = settings.iter().flat_map(|setting| ["--set", setting]);
@@ -446,6 +461,19 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
     work.write("grid.yaml", TINY);
     // no cluster has a hidden neuron to silence
     assert_eq!(work.ncut(&["plan", "grid.yaml", "--set", "hidden=[]", "--set", "lesions=5"]).code, Some(0));
+    // of nothing
+    work.ncut(&["plan", "grid.yaml", "--set", "final_sparsity=0.3", "--set", "pruning_epochs=0"]).ok();
+    work.ncut(&[
+        "plan",
+        "grid.yaml",
+        "--set",
+        "hidden=[]",
+        "--set",
+        "loop_penalty=1",
+        "--set",
+        "loop_penalty_kind=trace-s4",
+    ])
+    .ok();
 }
 
 /// Functions to learn are as good as classes otherwise.

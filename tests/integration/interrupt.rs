@@ -356,6 +356,34 @@ fn an_interrupt_saves_the_step() {
     assert!(names(&run(&out).unwrap()).iter().all(|name| !name.starts_with("attempt-")), "the run is not given up");
 }
 
+/// Runs go on beside those that they were trained with, whichever are done.
+#[test]
+fn groups_that_are_trained_in_one_pass_stay_together() {
+    let work = Work::new();
+    let fixed =
+        "dataset: mnist-sample, hidden: [64], epochs: 30, pruning_epochs: 0, n_train: 1000, shuffles: 0, clusters: 4";
+    work.write("grid.yaml", format!("experiments: {{long: {{fixed: {{{fixed}}}, seeds: 5}}}}\n"));
+    let args = |out| ["run", "grid.yaml", "--out", out, "--threads", "1", "--together", "2"];
+    work.ncut(&args("through")).ok();
+    let out = work.path("out");
+    let mut child = work.command(BINARY, &args("out")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let of = |out: &Path, replicate: &str| run(out).map(|run| run.with_file_name(replicate));
+    let text = |replicate| of(&out, replicate).and_then(|run| std::fs::read_to_string(run.join("log.txt")).ok());
+    assert!(wait(&mut child, || text("r2").is_some_and(|text| text.contains(" epoch 3:"))));
+    assert!(of(&out, "r2").unwrap().join("config.yaml").exists());
+    send(&child, INT);
+    assert_end(child.wait().unwrap(), INT);
+    // of the group before theirs one is to be done once more
+    std::fs::remove_dir_all(of(&out, "r1").unwrap()).unwrap();
+    work.ncut(&args("out")).ok();
+    for replicate in ["r0", "r2", "r3", "r4"] {
+        let [through, stopped] = [work.path("through"), out.clone()].map(|out| of(&out, replicate).unwrap());
+        assert_eq!(text(replicate).unwrap().contains("stopped by"), ["r2", "r3"].contains(&replicate));
+        let read = |run: &Path| std::fs::read(run.join("unpruned.safetensors")).unwrap();
+        assert!(read(&through) == read(&stopped), "{replicate}");
+    }
+}
+
 #[test]
 fn preempt_finds_no_difference() {
     let work = Work::new();
