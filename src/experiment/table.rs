@@ -138,7 +138,7 @@ impl Table {
             json!({"anyOf": [{"enum": ["unpruned", "pruned", "none"]}, {"type": "array", "items": {"enum": STATES}}]});
         let none_or_more =
             json!({"anyOf": [{"enum": figures}, {"const": "none"}, {"type": "array", "items": {"enum": figures}}]});
-        let mut expect = json!({"where": {"type": "string"}, "sd": {"type": "number"}, "n": {"type": "integer"}, "tolerance": {"type": "number"}});
+        let mut expect = json!({"where": {"type": "string"}, "sd": {"type": "number", "minimum": 0}, "n": {"type": "number", "minimum": 1}, "tolerance": {"type": "number", "minimum": 0}});
         for figure in &figures {
             expect[figure] = json!({"type": "number"});
         }
@@ -272,6 +272,14 @@ fn expected(node: &Node) -> Result<Vec<Expected>, InputError> {
         Content::Scalar(value) => value.as_f64().ok_or_else(|| node.error("no number", "write the published value")),
         _ => Err(node.error("no number", "write the published value")),
     };
+    let at_least = |least: f64, node: &Node| {
+        number(node).and_then(|found| match found >= least {
+            true => Ok(found),
+            false => {
+                Err(node.error(format!("{found} where a number from {least} on should be"), "write it as published"))
+            }
+        })
+    };
     let (mut predicate, mut sd, mut n, mut tolerance, mut means) = (None, None, None, TOLERANCE, Vec::new());
     for (key, node) in node.map("a map with 'where' and published values")? {
         match key.name.as_str() {
@@ -279,9 +287,9 @@ fn expected(node: &Node) -> Result<Vec<Expected>, InputError> {
                 let text = node.text().ok_or_else(|| node.error("no condition", "write it as 'dropout == 0'"))?;
                 predicate = Some(Predicate::parse(&node.at.to_string(), &text)?);
             }
-            "sd" => sd = Some(number(node)?),
-            "n" => n = Some(number(node)?),
-            "tolerance" => tolerance = number(node)?,
+            "sd" => sd = Some(at_least(0.0, node)?),
+            "n" => n = Some(at_least(1.0, node)?),
+            "tolerance" => tolerance = at_least(0.0, node)?,
             name if figure::find(name).is_some() => means.push((name.to_string(), number(node)?)),
             _ => {
                 let known = ["where", "sd", "n", "tolerance", "pruned.ncut", "unpruned.ncut"];
@@ -347,6 +355,9 @@ mod tests {
             ("{rows: datset}", "did you mean 'dataset'?"),
             ("{values: pruned.ncutt}", "did you mean 'pruned.ncut'?"),
             ("{expect: {where: 'dropout == 0'}}", "no published value"),
+            ("{expect: {pruned.ncut: 8, sd: -1}}", "f:1:31: -1 where a number from 0 on should be"),
+            ("{expect: {pruned.ncut: 8, n: 0}}", "f:1:30: 0 where a number from 1 on should be"),
+            ("{expect: {pruned.ncut: 8, tolerance: -3}}", "-3 where a number from 0 on should be"),
             ("{values: pruned.ms_per_step}", "did you mean 'ms_per_step'?"),
             ("{scatter: {x: pruned.ncut}}", "no figure for 'y'"),
             ("{scatter: [{y: pruned.ncut}]}", "no figure for 'x'"),

@@ -35,7 +35,7 @@ use crate::{InputError, aside};
 use published::Published;
 use record::RunRecord;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// A figure over the replicates of a condition.
@@ -110,6 +110,9 @@ pub struct Figures {
     /// Clusters that cost more than random sets when they are silenced ([`crate::lesion::Lesions::functional`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functional_clusters: Option<Figure>,
+    /// How many replicates have each warning, by its code ([`crate::measure::Warning`]).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub warnings: BTreeMap<String, usize>,
     /// λ_2 of L_sym ([`crate::measure::Measurement::lambda`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda_2: Option<Figure>,
@@ -212,6 +215,11 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         Figure::new(states.iter().map(|state| value(state)).collect(), theirs(of))
     };
     let none: Theirs = |_| (None, None);
+    let mut warnings = BTreeMap::new();
+    for state in states {
+        let codes: BTreeSet<&str> = state.measurement.warnings.iter().map(|warning| warning.code.as_str()).collect();
+        codes.into_iter().for_each(|code| *warnings.entry(code.to_string()).or_default() += 1);
+    }
     let lowest = states.iter().map(|state| state.measurement.is_lowest());
     let lowest: Option<Vec<bool>> = lowest.collect();
     let at_minimum = lowest.map(|lowest| {
@@ -237,6 +245,7 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         largest_share: always(&|s| s.measurement.largest_share(), none),
         modularity_q: always(&|s| s.measurement.modularity_q, none),
         functional_clusters: figure(&|s| s.lesions.as_ref().map(|l| l.functional as f64), none),
+        warnings,
         lambda_2: figure(&|s| s.measurement.lambda(2), none),
         lambda_3: figure(&|s| s.measurement.lambda(3), none),
         lambda_4: figure(&|s| s.measurement.lambda(4), none),

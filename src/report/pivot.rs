@@ -181,6 +181,7 @@ mod tests {
             z_score: None,
             p_value: None,
             valid_p_values: Vec::new(),
+            warnings: Default::default(),
             at_minimum: None,
             train_accuracy: Some(figure()),
             test_accuracy: Some(figure()),

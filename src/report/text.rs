@@ -1,8 +1,11 @@
 //! Conditions as tables, for a terminal and in Markdown.
 
 use super::{Condition, Figure, Figures};
-use crate::experiment::grid::listed;
+use crate::experiment::grid::{listed, readable};
+use crate::experiment::settings::Settings;
 use crate::stats::permutation::{LEVEL, false_discovery_rates};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 const COLUMNS: usize = 14;
 const HEADER: [&str; COLUMNS] = [
@@ -139,17 +142,65 @@ pub(super) fn not_done(conditions: &[Condition], command: &str) -> Option<String
 /// How many of all networks are more clusterable than their shuffles, and how many of those would be if as many tests are to go wrong
 /// in a twentieth of what they find; nothing of a single one. Ties count against the network.
 pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
-    let figures = conditions.iter().flat_map(|condition| condition.unpruned.iter().chain(&condition.pruned));
-    let p_values: Vec<f64> = figures.flat_map(|figures| figures.valid_p_values.iter().copied()).collect();
+    // p < LEVEL takes more shuffles than this
+    let few = 1.0 / LEVEL - 1.0;
+    let has_few = |condition: &&Condition| condition.all_settings["shuffles"].as_f64().is_some_and(|n| n <= few);
+    let of = |conditions: &[&Condition]| -> Vec<f64> {
+        let states = conditions.iter().flat_map(|condition| condition.unpruned.iter().chain(&condition.pruned));
+        states.flat_map(|figures| figures.valid_p_values.iter().copied()).collect()
+    };
+    let (few_shuffles, enough): (Vec<&Condition>, Vec<&Condition>) = conditions.iter().partition(has_few);
+    let (undecided, p_values) = (of(&few_shuffles).len(), of(&enough));
     let below = |values: &[f64]| values.iter().filter(|value| **value < LEVEL).count();
-    (p_values.len() > 1).then(|| {
-        format!(
-            "{} of {} networks have p < 0.05; {} at a false discovery rate below 0.05 (Benjamini and Hochberg)",
-            below(&p_values),
-            p_values.len(),
-            below(&false_discovery_rates(&p_values))
-        )
-    })
+    let found = format!(
+        "{} of {} networks have p < 0.05; {} at a false discovery rate below 0.05 (Benjamini and Hochberg)",
+        below(&p_values),
+        p_values.len(),
+        below(&false_discovery_rates(&p_values))
+    );
+    let not_found =
+        format!("{undecided} networks have too few shuffles for p < 0.05, which takes {}", few as usize + 1);
+    match (p_values.len(), undecided) {
+        (0 | 1, 0 | 1) => None,
+        (_, 0) => Some(found),
+        (0, _) => Some(not_found),
+        _ => Some(format!("{found}; {not_found}")),
+    }
+}
+
+/// How many networks have warnings, by their codes; nothing if none has.
+pub(super) fn warnings(conditions: &[Condition]) -> Option<String> {
+    let states = || conditions.iter().flat_map(|condition| condition.unpruned.iter().chain(&condition.pruned));
+    let networks: usize = states().map(|figures| figures.ncut.values.len()).sum();
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for (code, count) in states().flat_map(|figures| &figures.warnings) {
+        *counts.entry(code).or_default() += count;
+    }
+    let counts: Vec<String> =
+        counts.iter().map(|(code, count)| format!("{code} ({count} of {networks} networks)")).collect();
+    (!counts.is_empty()).then(|| format!("warnings: {}; report.html has them in full", counts.join(", ")))
+}
+
+/// Of each experiment, the settings that all its conditions have and that are not their defaults.
+pub(super) fn common_settings(conditions: &[Condition]) -> Vec<String> {
+    let defaults = Settings::default().values();
+    let of = |conditions: &[Condition]| {
+        let first = conditions.first()?;
+        let is_common = |(name, value): &(&String, &Value)| {
+            defaults[*name] != **value && conditions.iter().all(|condition| condition.all_settings[*name] == **value)
+        };
+        let common: Vec<(String, String)> =
+            first.all_settings.iter().filter(is_common).map(|(name, value)| (name.clone(), readable(value))).collect();
+        Some(match common.is_empty() {
+            true => format!("{} throughout: the defaults, which are the paper's.", first.experiment),
+            false => format!(
+                "{} throughout: {}; otherwise the defaults, which are the paper's.",
+                first.experiment,
+                listed(&common)
+            ),
+        })
+    };
+    conditions.chunk_by(|a, b| a.experiment == b.experiment).filter_map(of).collect()
 }
 
 /// A table of text.
@@ -183,7 +234,8 @@ pub fn conditions(conditions: &[Condition], command: &str) -> String {
         cells.join("  ").trim_end().to_string() + "\n"
     };
     let table: String = lines.iter().map(line).collect();
-    table + &not_done(conditions, command).map(|line| line + "\n").unwrap_or_default()
+    let lines = [warnings(conditions), not_done(conditions, command)];
+    table + &lines.into_iter().flatten().map(|line| line + "\n").collect::<String>()
 }
 
 /// A Markdown table, what is significant, and what is not done, which `command` does. `se`: standard errors of the difference of means.
@@ -193,8 +245,12 @@ pub fn markdown(conditions: &[Condition], command: &str) -> String {
     let mut text = line(&header);
     text.push_str(&format!("|{}\n", "---|".repeat(header.len())));
     rows.iter().for_each(|row| text.push_str(&line(row)));
-    let lines = [discoveries(conditions), not_done(conditions, command)];
-    text + &lines.into_iter().flatten().map(|line| format!("\n{line}\n")).collect::<String>()
+    let lines = [discoveries(conditions), warnings(conditions), not_done(conditions, command)];
+    text + &common_settings(conditions)
+        .into_iter()
+        .chain(lines.into_iter().flatten())
+        .map(|line| format!("\n{line}\n"))
+        .collect::<String>()
 }
 
 #[cfg(test)]
@@ -217,5 +273,33 @@ mod tests {
         let found = compared[0].unpruned.as_ref().and_then(|figures| figures.at_minimum.as_ref());
         assert_eq!(found.map(|lowest| (lowest.count, lowest.of)), Some((1, 3)));
         assert_eq!(discoveries(&conditions(&records[3..])), None);
+    }
+
+    /// The least p of n shuffles is 1 / (n + 1).
+    #[test]
+    fn few_shuffles_find_nothing() {
+        let of = |shuffles: usize| {
+            let ncuts: Vec<f64> = (0..shuffles).map(|i| 10.0 + i as f64).collect();
+            let settings = format!("{{shuffles: {shuffles}}}");
+            let records: Vec<_> = (0..2).map(|r| record(&network(&settings, r, 9.0, &ncuts))).collect();
+            discoveries(&conditions(&records)).unwrap()
+        };
+        assert_eq!(of(19), "2 networks have too few shuffles for p < 0.05, which takes 20");
+        assert!(of(20).starts_with("2 of 2 networks have p < 0.05; 2 at"), "{}", of(20));
+    }
+
+    #[test]
+    fn what_all_conditions_share_and_warn_of_is_told_once() {
+        let mut records: Vec<_> = ["{dropout: 0.5, epochs: 3}", "{dropout: 0, epochs: 3}"]
+            .map(|settings| record(&network(settings, 0, 9.0, &[])))
+            .into();
+        let warned = records[1].result.as_mut().unwrap();
+        warned.unpruned.measurement.warnings = vec![crate::measure::Warning::new("unbalanced", String::new())];
+        let conditions = conditions(&records);
+        let [line] = &common_settings(&conditions)[..] else { panic!("one experiment") };
+        assert!(line.contains(": epochs=3; otherwise the defaults"), "{line}");
+        let networks = conditions.iter().map(|c| c.n * if c.pruned.is_some() { 2 } else { 1 }).sum::<usize>();
+        let wanted = format!("warnings: unbalanced (1 of {networks} networks); report.html has them in full");
+        assert_eq!(warnings(&conditions), Some(wanted));
     }
 }

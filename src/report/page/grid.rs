@@ -52,6 +52,7 @@ pub fn grid(
          over replicates; other ± are standard deviations over replicates; se: standard errors of the difference of means. Lowest p: \
          networks below all their shuffles.</p>\n",
     );
+    text::common_settings(conditions).iter().for_each(|line| body.push_str(&format!("<p>{}</p>\n", escape(line))));
     if let Some(line) = text::discoveries(conditions) {
         body.push_str(&format!("<p>{}.</p>\n", escape(&line)));
     }

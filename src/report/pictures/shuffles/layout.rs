@@ -13,7 +13,8 @@ use std::fmt::Write;
 const MOST_HEIGHT: f64 = 760.0;
 /// Labels beyond which they are of no use.
 const MOST_LABELS: usize = 200;
-/// Where the diagonal is further from the points than as many times what they span, it is left out: they would lie in a heap.
+/// Where the diagonal is further from points of several conditions than as many times what they span, it is left out: they would lie
+/// in a heap.
 const FURTHEST: f64 = 6.0;
 /// How it is drawn.
 const DIAGONAL: &str = " stroke=\"#444\" stroke-width=\"1.2\" stroke-dasharray=\"6 4\"";
@@ -46,7 +47,8 @@ impl<'a> Layout<'a> {
         let ends = |&Point { shuffled: (mean, sd), .. }: &Point| [mean - sd, mean + sd];
         let x_axis = across(points.iter().flat_map(ends), POSITIVE, WIDTH);
         let ncuts = points.iter().map(|point| point.ncut);
-        let y_axis = Axis::new(ncuts.clone().chain(towards_diagonal(points)), POSITIVE, |_| true);
+        let y_axis =
+            Axis::new(ncuts.clone().chain(towards_diagonal(points, plot.series.len() > 1)), POSITIVE, |_| true);
         let ends = common(x_axis.span(), y_axis.span());
         let legend = legend(plot, ends.is_some());
         let height = (legend.iter().map(Entry::height).sum::<f64>() / 2.0).clamp(HEIGHT, MOST_HEIGHT).round();
@@ -117,8 +119,8 @@ impl<'a> Layout<'a> {
 }
 
 /// A value that the vertical axis has to cover for the diagonal to cross the picture's middle, unless it crosses it
-/// already, or is too far.
-fn towards_diagonal(points: &[Point]) -> Option<f64> {
+/// already, or is too far for `several` conditions.
+fn towards_diagonal(points: &[Point], several: bool) -> Option<f64> {
     let range = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)))
     };
@@ -128,7 +130,7 @@ fn towards_diagonal(points: &[Point]) -> Option<f64> {
     let y = range(&mut points.iter().map(|point| point.ncut));
     let middle = (x.0 + x.1) / 2.0;
     let needed = y.1.max(middle) - y.0.min(middle);
-    (needed <= FURTHEST * (y.1 - y.0).max(x.1 - x.0)).then_some(middle)
+    (!several || needed <= FURTHEST * (y.1 - y.0).max(x.1 - x.0)).then_some(middle)
 }
 
 /// What two intervals have in common.

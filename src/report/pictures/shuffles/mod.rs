@@ -196,8 +196,11 @@ mod tests {
             assert_eq!(svg.contains("not shown"), points < results.len());
             assert!(!svg.contains("<script"));
         }
-        let far = picture(&[network("{}", 1, 2.0, &[10.0, 10.001])]);
-        assert!(far.contains("The line n-cut = mean of shuffles is far above"));
+        // two conditions would lie in a heap, one is to be seen below the line
+        let far = [2.0, 2.01].map(|ncut| network(&format!("{{dropout: {}}}", ncut - 1.9), 1, ncut, &[10.0, 10.001]));
+        assert!(picture(&far).contains("The line n-cut = mean of shuffles is far above"));
+        let alone = picture(&far[..1]);
+        assert!(!alone.contains("far above") && alone.contains("class=\"diagonal\""), "{alone}");
         assert_eq!(drawn("{}", &[network("{}", 0, 9.0, &[])]), []);
         assert_eq!(drawn("{shuffles: none}", std::slice::from_ref(&one)), []);
         assert_eq!(drawn("{shuffles: pruned}", std::slice::from_ref(&one)), []);
