@@ -2,13 +2,18 @@
 
 /// The name in `known` that `word` was probably meant to be, if any is near enough.
 ///
-/// Near is at most two edits (see [`edits`]) for every five characters of the longer
+/// The only one that begins with `word`; else, near is at most two edits (see [`edits`]) for every five characters of the longer
 /// name, upper and lower case being the same; failing that, a name that holds `word` or is held in it. Ties go to the
 /// first.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let near = |name: &&&str| 5 * edits(&word, name) <= 2 * word.chars().count().max(name.chars().count());
     let holds = |name: &&&str| word.len() >= 3 && (name.contains(&word) || word.contains(**name));
+    // begun, and not written out
+    let mut begun = known.iter().filter(|name| word.len() >= 3 && name.starts_with(&word));
+    if let (Some(name), None) = (begun.next(), begun.next()) {
+        return Some(name);
+    }
     let by_edits = known.iter().filter(near).min_by_key(|name| edits(&word, name));
     by_edits.or_else(|| known.iter().find(holds)).copied()
 }
@@ -58,5 +63,7 @@ mod tests {
         for word in ["cifar-10", "", "is", "lines"] {
             assert_eq!(nearest(word, &known), None, "{word}");
         }
+        let known = ["pruned.test_loss", "pruned.test_accuracy"];
+        assert_eq!(nearest("pruned.test_acc", &known), Some("pruned.test_accuracy"));
     }
 }

@@ -37,6 +37,7 @@ enum Command {
     },
     /// Write a generated data set as files for other programs: IDX of pixels, NPY of reals. Runs do not read them: they
     /// generate what they need, for their data_seed
+    #[command(allow_negative_numbers = true)]
     Build {
         /// Its name
         name: String,
@@ -48,6 +49,7 @@ enum Command {
         output: Option<PathBuf>,
     },
     /// Write a picture of samples, a row a class; of functions, a map each
+    #[command(allow_negative_numbers = true)]
     Show {
         /// Its name
         name: String,

@@ -54,7 +54,7 @@ pub(super) struct GridOptions {
     /// Only runs whose settings fulfil this, as 'dropout==0 and l1==0'
     #[arg(long = "where", value_name = "EXPR")]
     predicate: Option<String>,
-    /// These replicates instead of the file's
+    /// These replicates instead of the file's, as 0,1,2
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     seeds: Option<Vec<u64>>,
     /// Give every run this setting

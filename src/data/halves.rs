@@ -34,7 +34,7 @@ pub static SAME_FASHION: Generated = set(
 /// Of MNIST, of any classes.
 pub static DIFF_MNIST: Generated = set(
     "halves-diff-mnist",
-    "two digits, half as wide, side by side; their sum",
+    "two digits, half as wide, side by side; their sum modulo 10",
     &mnist::MNIST.description,
     &["mnist"],
     Kind::Diff,
@@ -42,7 +42,7 @@ pub static DIFF_MNIST: Generated = set(
 /// Of Fashion-MNIST, of any classes.
 pub static DIFF_FASHION: Generated = set(
     "halves-diff-fashion",
-    "two clothes, half as wide, side by side; the sum of their classes",
+    "two clothes, half as wide, side by side; the sum of their classes modulo 10",
     &mnist::FASHION_MNIST.description,
     &["fashion-mnist"],
     Kind::Diff,

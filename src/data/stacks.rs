@@ -30,7 +30,7 @@ pub static SAME_FASHION: Generated = set(
 /// Of MNIST, of any classes.
 pub static DIFF_MNIST: Generated = set(
     "stack-diff-mnist",
-    "two digits as two channels; their sum",
+    "two digits as two channels; their sum modulo 10",
     &mnist::MNIST.description,
     &["mnist"],
     DIFF_RULE,
@@ -39,7 +39,7 @@ pub static DIFF_MNIST: Generated = set(
 /// Of Fashion-MNIST, of any classes.
 pub static DIFF_FASHION: Generated = set(
     "stack-diff-fashion",
-    "two clothes as two channels; the sum of their classes",
+    "two clothes as two channels; the sum of their classes modulo 10",
     &mnist::FASHION_MNIST.description,
     &["fashion-mnist"],
     DIFF_RULE,

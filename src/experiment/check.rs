@@ -108,6 +108,11 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             let problem = format!("{} tags of {neurons} neurons", run.settings().tags.get());
             return Err(InputError::new(place("tags"), problem, format!("use at most {neurons}")));
         }
+        let used = run.settings().training_only().tags == run.settings().tags;
+        if used && run.settings().tags.get() == 1 {
+            let problem = "weights between neurons of one tag are all weights: nothing would come of it";
+            return Err(InputError::new(place("tags"), problem, "use two or more"));
+        }
         let Settings { block_share, block_share_pruning, .. } = run.settings();
         let share = f64::from(*block_share) + block_share_pruning.map_or(0.0, f64::from);
         if share > 0.0 && run.settings().block_share_layers == Layers::Hidden && seen.len() < 4 {

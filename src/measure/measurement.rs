@@ -89,7 +89,8 @@ pub struct NullInfo {
 /// Something to know before believing the number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `near-isolated`, `few-points`, `no-layers`, `constant-null`, `device`.
+    /// For programs: `disconnected`, `unbalanced`, `near-zero`, `near-isolated`, `negligible-weights`, `few-points`, `no-layers`,
+    /// `constant-null`, `taken-for-a-chain`.
     pub code: String,
     /// For people.
     pub message: String,

@@ -82,7 +82,7 @@ pub(super) fn warnings(
             "negligible-weights",
             format!(
                 "{:.1} % of the edges weigh less than {bound:.1e}, as those of dead neurons do where weights decay, and clusters may \
-                 be made of such edges: see whether the n-cut stays with --least-weight, of more than that where edges are single weights",
+                 be made of such edges: see whether the n-cut stays with --least-weight (in a grid file least_weight), of more than that where edges are single weights",
                 100.0 * share
             ),
         );

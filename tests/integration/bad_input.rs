@@ -445,6 +445,7 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
             &["model=airg-cnn", "penalty_layers=convolutions", "loop_penalty=1", "hidden=[256, 256, 256, 256]"],
             &[": loop_penalty_kind", "it would count nothing"],
         ),
+        (&["clusterable_init=true", "tags=1"], &[": tags", "nothing would come of it", "; use two or more"]),
         (&["precision=bf16"], &[": precision", "this model has none", "; leave it out"]),
         (&["l2=1", "penalty_step=decoupled"], &[": penalty_step", "go through Adam", "; leave it out"]),
         (&["hidden=[1]", "eigen_penalty=1", "eigen_penalty_count=1"], &[": eigen_penalty_count", "; use wider layers"]),
