@@ -56,12 +56,23 @@ pub struct Lesion {
     pub p_value: f64,
     /// `(accuracy − random_mean) / random_sd`, negative if the cluster costs more than chance; none without spread.
     pub z_score: Option<f64>,
+    /// `random_mean` of the examples of each class; empty in results of versions that did not compare classes.
+    #[serde(default)]
+    pub random_by_class: Vec<f64>,
+    /// `p_value` of the examples of each class, one test a class; empty likewise.
+    #[serde(default)]
+    pub p_by_class: Vec<f64>,
 }
 
 impl Lesion {
     /// What is lost of the accuracy on the examples of each class, in `[−1, 1]`; `of`: those that it is one of.
     pub fn drops(&self, of: &Lesions) -> impl Iterator<Item = f64> {
         of.by_class.iter().zip(&self.by_class).map(|(whole, without)| whole - without)
+    }
+
+    /// The same without a random set, on average.
+    pub fn random_drops(&self, of: &Lesions) -> impl Iterator<Item = f64> {
+        of.by_class.iter().zip(&self.random_by_class).map(|(whole, without)| whole - without)
     }
 }
 
@@ -185,8 +196,13 @@ impl Whole {
         let sums: Vec<f64> = right.iter().map(|right| right.iter().sum::<i64>() as f64).collect();
         let (without, random) = (sums[0], &sums[1..]);
         let (mean, sd) = mean_and_sd(random).unwrap_or_else(|| unreachable!("there is a random set"));
-        let as_bad = random.iter().filter(|&&random| random <= without).count();
+        let p_of = |as_bad: usize| (as_bad + 1) as f64 / (random.len() + 1) as f64;
         let accuracy = self.accuracy(without);
+        let (own, random_sets) = (&right[0], &right[1..]);
+        let sum_of = |class: usize| random_sets.iter().map(|right| right[class]).sum::<i64>();
+        let as_bad_of = |class: usize| random_sets.iter().filter(|right| right[class] <= own[class]).count();
+        let of_random = (0..own.len()).map(|class| sum_of(class) as f64 / random_sets.len() as f64);
+        let examples = self.examples.iter().map(|n| (*n).max(1) as f64);
         Lesion {
             cluster,
             neurons: neurons.iter().map(Vec::len).collect(),
@@ -195,8 +211,10 @@ impl Whole {
             by_class: self.by_class(&right[0]),
             random_mean: self.accuracy(mean),
             random_sd: self.accuracy(sd),
-            p_value: (as_bad + 1) as f64 / (random.len() + 1) as f64,
+            p_value: p_of(random.iter().filter(|&&random| random <= without).count()),
             z_score: z_score(without, random),
+            random_by_class: of_random.zip(examples).map(|(right, n)| right / n).collect(),
+            p_by_class: (0..own.len()).map(|class| p_of(as_bad_of(class))).collect(),
         }
     }
 }
@@ -375,6 +393,17 @@ mod tests {
             assert!((lesion.random_mean - mean).abs() < 1e-12, "{lesion:?}");
             let as_bad = random.iter().filter(|&&right| f64::from(right) <= 10.0 * accuracy).count();
             assert_eq!(lesion.p_value, (as_bad + 1) as f64 / 201.0);
+            for class in 0..3 {
+                let kept = |draw| {
+                    let sets = parts.random(cluster, draw, 1);
+                    let cut = |neuron| sets.iter().any(|set| set.contains(&neuron));
+                    class == 2 || !(cut(2 * class) && cut(2 * class + 1))
+                };
+                let kept: Vec<f64> = (0..200).map(|draw| f64::from(u8::from(kept(draw)))).collect();
+                assert!((lesion.random_by_class[class] - kept.iter().sum::<f64>() / 200.0).abs() < 1e-12, "{lesion:?}");
+                let as_bad = kept.iter().filter(|kept| **kept <= by_class[class]).count();
+                assert_eq!(lesion.p_by_class[class], (as_bad + 1) as f64 / 201.0, "{lesion:?}");
+            }
             // one layer is enough to cut both ways
             assert_eq!([0, 1].map(|layer: usize| found.layers[layer][cluster].accuracy), [accuracy; 2]);
             assert_eq!([0, 1].map(|layer: usize| found.layers[layer][cluster].neurons.clone()), [[2, 0], [0, 2]]);

@@ -27,7 +27,9 @@ const FIGURES: [Figure; 6] = [
 
 /// The lesions of all runs that are done and have any, in the order of `records`; only the names where there are none.
 ///
-/// The last columns are `drop_class_0`, …: what is lost of the accuracy on the examples of each class, in `[−1, 1]`.
+/// The last columns are `drop_class_0`, …: what is lost of the accuracy on the examples of each class, in `[−1, 1]`;
+/// `random_drop_class_0`, …: what random sets lose of it on average; `p_class_0`, …: its p-values. The last two are empty for results of
+/// versions that did not compare classes.
 pub fn columns(records: &[RunRecord]) -> Vec<Column> {
     let rows: Vec<Row> = records.iter().flat_map(rows).collect();
     let column =
@@ -41,9 +43,16 @@ pub fn columns(records: &[RunRecord]) -> Vec<Column> {
     ]);
     columns.extend(FIGURES.map(|(name, figure)| column(name.into(), Kind::Real, &|row| real(figure(row)))));
     let classes = rows.iter().map(|row| row.of.by_class.len()).max().unwrap_or(0);
-    columns.extend((0..classes).map(|class| {
-        column(format!("drop_class_{class}"), Kind::Real, &|row| real(row.lesion.drops(row.of).nth(class)))
-    }));
+    type OfClass = fn(&Row, usize) -> Option<f64>;
+    let of_classes: [(&str, OfClass); 3] = [
+        ("drop", |row, class| row.lesion.drops(row.of).nth(class)),
+        ("random_drop", |row, class| row.lesion.random_drops(row.of).nth(class)),
+        ("p", |row, class| row.lesion.p_by_class.get(class).copied()),
+    ];
+    for (name, figure) in of_classes {
+        let of_class = |class| column(format!("{name}_class_{class}"), Kind::Real, &|row| real(figure(row, class)));
+        columns.extend((0..classes).map(of_class));
+    }
     columns
 }
 
@@ -79,6 +88,8 @@ mod tests {
             random_sd: 0.0,
             p_value: 0.5,
             z_score: None,
+            random_by_class: if cluster == 0 { vec![0.5, 0.25] } else { vec![] },
+            p_by_class: if cluster == 0 { vec![0.5, 1.0] } else { vec![] },
         };
         let lesions = Lesions {
             random_sets: 1,
@@ -94,10 +105,10 @@ mod tests {
         let head = "experiment,condition,settings,replicate,state,layer,cluster,neurons,accuracy,drop,random_mean,random_sd,p_value,z_score";
         let name = &of.0.condition.name;
         let expected = [
-            format!("{head},drop_class_0,drop_class_1"),
-            format!("e,{name},,4,unpruned,,0,4,0.5,0.25,0.625,0.0,0.5,,0.75,-0.25"),
-            format!("e,{name},,4,unpruned,,1,2,0.75,0.0,0.625,0.0,0.5,,0.0,0.0"),
-            format!("e,{name},,4,unpruned,1,0,3,0.625,0.125,0.625,0.0,0.5,,0.25,0.0"),
+            format!("{head},drop_class_0,drop_class_1,random_drop_class_0,random_drop_class_1,p_class_0,p_class_1"),
+            format!("e,{name},,4,unpruned,,0,4,0.5,0.25,0.625,0.0,0.5,,0.75,-0.25,0.5,0.25,0.5,1.0"),
+            format!("e,{name},,4,unpruned,,1,2,0.75,0.0,0.625,0.0,0.5,,0.0,0.0,,,,"),
+            format!("e,{name},,4,unpruned,1,0,3,0.625,0.125,0.625,0.0,0.5,,0.25,0.0,0.5,0.25,0.5,1.0"),
         ];
         let found = csv(&columns(&[record(&of), record(&none)])).unwrap();
         assert_eq!(found.lines().collect::<Vec<_>>(), expected);

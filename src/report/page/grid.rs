@@ -28,7 +28,8 @@ fn silenced(results: &[(&Run, &RunResult)]) -> String {
         true => html,
         false => format!(
             "<h2>Clusters silenced</h2>\n<p>Accuracy on the test set, in percent, without a cluster's neurons in all hidden layers, and what \
-             that loses beside random sets of as many neurons in each layer; behind p, by its number, what each class loses.</p>\n{html}"
+             that loses beside random sets of as many neurons in each layer; behind p, by its number, what each class loses, \
+             bold where every one of those sets costs it less.</p>\n{html}"
         ),
     }
 }

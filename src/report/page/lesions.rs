@@ -4,14 +4,19 @@ use super::escape;
 use crate::lesion::{Lesion, Lesions};
 use std::fmt::Write;
 
-/// What each class loses, in points, the darker the more; empty below a twentieth of a point.
+/// What each class loses, in points, the darker the more; bold where every random set costs it less, empty below a twentieth of a point.
 fn by_class(lesion: &Lesion, of: &Lesions) -> String {
     let mut cells = String::new();
-    for drop in lesion.drops(of) {
+    let least = 1.0 / (of.random_sets + 1) as f64;
+    for (class, drop) in lesion.drops(of).enumerate() {
         let points = 100.0 * drop;
         let shown = if points.abs() < 0.05 { String::new() } else { format!("{points:.1}") };
+        let is_own = lesion.p_by_class.get(class).is_some_and(|p| *p <= least);
+        let shown = if is_own { format!("<b>{shown}</b>") } else { shown };
+        let random = lesion.random_drops(of).nth(class);
+        let random = random.map(|drop| format!(" title=\"random sets: {:.1}\"", 100.0 * drop)).unwrap_or_default();
         let shade = format!("background: color-mix(in srgb, var(--bar) {:.0}%, transparent)", points.max(0.0));
-        let _ = write!(cells, "<td class=\"share\" style=\"{shade}\">{shown}</td>");
+        let _ = write!(cells, "<td class=\"share\" style=\"{shade}\"{random}>{shown}</td>");
     }
     cells
 }
