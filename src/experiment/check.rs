@@ -10,8 +10,8 @@ use crate::InputError;
 use crate::data::{self, Task};
 use crate::graph::{Convention, GraphLayers};
 use crate::nn::clusterable_init::TaggedLayers;
+use crate::penalty::PenaltyLayers;
 use crate::penalty::block_share::Layers;
-use crate::penalty::{PenaltyLayers, PenaltyStep};
 use crate::stats::shuffle::NullModel;
 use crate::train::augmentation::Augmentation;
 use std::path::Path;
@@ -110,11 +110,12 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
         }
         let used = run.settings().training_only().tags == run.settings().tags;
         if used && run.settings().tags.get() == 1 {
-            let problem = "weights between neurons of one tag are all weights: nothing would come of it";
+            let problem = "of one tag no weight lies between parts: it would do nothing";
             return Err(InputError::new(place("tags"), problem, "use two or more"));
         }
-        let Settings { block_share, block_share_pruning, .. } = run.settings();
-        let share = f64::from(*block_share) + block_share_pruning.map_or(0.0, f64::from);
+        let Settings { block_share, block_share_pruning, pruning_epochs, .. } = run.settings();
+        let while_pruning = block_share_pruning.filter(|_| !pruning_epochs.is_none());
+        let share = f64::from(*block_share) + while_pruning.map_or(0.0, f64::from);
         if share > 0.0 && run.settings().block_share_layers == Layers::Hidden && seen.len() < 4 {
             let problem = "no matrix is between two hidden layers: block_share would do nothing";
             return Err(InputError::new(place("block_share_layers"), problem, "use all, or more layers"));
@@ -126,7 +127,7 @@ pub fn check_settings(runs: &[&Run], file: &Path) -> Result<(), InputError> {
             return Err(InputError::new(
                 place("loop_penalty_kind"),
                 problem,
-                "use trace-s4, butterflies, or more layers",
+                "use trace-s4, butterflies, more layers, or penalty_layers: all",
             ));
         }
         let Settings { clusterable_init, clusterable_init_layers: tagged, .. } = run.settings();
@@ -148,7 +149,6 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
     let defaults = Settings::default();
     let convolutional = settings.model != Model::Mlp;
     let no_convolutions = "this model has no convolutions";
-    let has_decay = [settings.l1, settings.l2, settings.l4].into_iter().any(|weight| f64::from(weight) > 0.0);
     let other = |setting, problem| (setting, problem, "leave it out, or train another model");
     [
         (
@@ -187,10 +187,6 @@ fn unfit(settings: &Settings) -> Option<(&'static str, &'static str, &'static st
         (
             !convolutional && settings.precision != defaults.precision,
             other("precision", "it is that of convolutions, and this model has none"),
-        ),
-        (
-            settings.penalty_step == PenaltyStep::Decoupled && has_decay && settings.penalties_are_decay(),
-            ("penalty_step", "l1, l2 and l4 go through Adam, and there is no other penalty", "leave it out"),
         ),
         (
             convolutional && settings.null_model == NullModel::Fresh,

@@ -231,7 +231,7 @@ macro_rules! length {
                 let count = digits.parse().ok().filter(|count| ($least..=1_000_000_000).contains(count))?;
                 // none of either is the same
                 match unit.strip_prefix(' ').unwrap_or(unit) {
-                    _ if count == 0 => Some(Length::$own(0)),
+                    "" | "ep" | "it" if count == 0 => Some(Length::$own(0)),
                     "" => Some(Length::$own(count)),
                     "ep" => Some(Length::Epochs(count)),
                     "it" => Some(Length::Steps(count)),

@@ -158,12 +158,12 @@ pub(super) fn discoveries(conditions: &[Condition]) -> Option<String> {
         p_values.len(),
         below(&false_discovery_rates(&p_values))
     );
-    let not_found =
-        format!("{undecided} networks have too few shuffles for p < 0.05, which takes {}", few as usize + 1);
+    let networks = if undecided == 1 { "1 network has" } else { &format!("{undecided} networks have") };
+    let not_found = format!("{networks} too few shuffles for p < 0.05, which takes {}", few as usize + 1);
     match (p_values.len(), undecided) {
         (0 | 1, 0 | 1) => None,
+        (0 | 1, _) => Some(not_found),
         (_, 0) => Some(found),
-        (0, _) => Some(not_found),
         _ => Some(format!("{found}; {not_found}")),
     }
 }

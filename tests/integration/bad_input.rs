@@ -433,7 +433,7 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
         (&["tags=1000000"], &[": tags", "1000000 tags of 798 neurons", "; use at most 798"]),
         (&["block_share=1", "block_share_layers=hidden"], &[": block_share_layers", "between two hidden", "; use all"]),
         (
-            &["block_share_pruning=1", "block_share_layers=hidden"],
+            &["block_share_pruning=1", "block_share_layers=hidden", "pruning_epochs=1"],
             &[": block_share_layers", "between two hidden", "; use all"],
         ),
         (
@@ -445,9 +445,8 @@ fn settings_that_the_network_or_its_data_have_no_use_for() {
             &["model=airg-cnn", "penalty_layers=convolutions", "loop_penalty=1", "hidden=[256, 256, 256, 256]"],
             &[": loop_penalty_kind", "it would count nothing"],
         ),
-        (&["clusterable_init=true", "tags=1"], &[": tags", "nothing would come of it", "; use two or more"]),
+        (&["clusterable_init=true", "tags=1"], &[": tags", "it would do nothing", "; use two or more"]),
         (&["precision=bf16"], &[": precision", "this model has none", "; leave it out"]),
-        (&["l2=1", "penalty_step=decoupled"], &[": penalty_step", "go through Adam", "; leave it out"]),
         (&["hidden=[1]", "eigen_penalty=1", "eigen_penalty_count=1"], &[": eigen_penalty_count", "; use wider layers"]),
     ] {
         let set = settings.iter().flat_map(|setting| ["--set", setting]);
