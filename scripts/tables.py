@@ -362,7 +362,7 @@ def lesions(dataset):
     return table(["cluster", "neurons", "all", "random sets"] + CLASSES[dataset], [cells(row) for row in wanted])
 
 
-def four_node_loops():
+def four_node_loops(name):
     """AI-RG's network; of figures that vary much, the range."""
     def cells(rows):
         of = lambda name: figures(rows, f"unpruned_{name}")
@@ -370,11 +370,11 @@ def four_node_loops():
             penalty(rows[0]) or "none", len(rows), shown(of("test_accuracy"), 4), shown(of("ncut"), 3), f"{statistics.mean(of('null_mean')):.3f}",
             between(of("z_score"), 1, "+"), between(of("largest_share"), 2), between(of("modularity_q"), 3),
         ]
-    return table(["penalty", "n", "test acc.", "n-cut", "shuffled", "Z", "largest share", "Q"], [cells(rows) for rows in conditions("airg")])
+    return table(["penalty", "n", "test acc.", "n-cut", "shuffled", "Z", "largest share", "Q"], [cells(rows) for rows in conditions(name)])
 
 
 TABLES = {
-    "four-node loops": four_node_loops, "compared": main_tables, "compared, others": other_tables, "small bench": lambda: small_bench("penalties-7x7"), "small bench, beside Adam": lambda: small_bench("penalties-decoupled"),
+    "four-node loops": lambda: four_node_loops("airg"), "four-node loops, 20,000 steps": lambda: four_node_loops("airg-20000"), "compared": main_tables, "compared, others": other_tables, "small bench": lambda: small_bench("penalties-7x7"), "small bench, beside Adam": lambda: small_bench("penalties-decoupled"),
     "parts, MNIST": lambda: balanced_parts("mnist"), "parts, Fashion-MNIST": lambda: balanced_parts("fashion-mnist"),
     "answers, MNIST": lambda: answers("mnist"), "answers, Fashion-MNIST": lambda: answers("fashion-mnist"),
     "bench, MNIST": lambda: bench("mnist"), "bench, Fashion-MNIST": lambda: bench("fashion-mnist"),
