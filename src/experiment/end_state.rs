@@ -1,7 +1,7 @@
 //! The measurement of a run's end states, unpruned and pruned: clustering, and as many shuffles as are not known yet.
 
 use super::grid::Run;
-use super::network_graph::network_graph;
+use super::network_graph::{network_graph, tag_agreement};
 use super::networks;
 use super::run::{Context, Observer, Outcome, RunError, log, signal};
 use super::settings::Settings;
@@ -40,6 +40,9 @@ pub struct EndState {
     pub test_loss: Option<f64>,
     /// Share of the weights that is exactly zero.
     pub sparsity: f64,
+    /// Adjusted Rand index of its clusters and the tags it was trained with, from −1/2 to 1, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag_agreement: Option<f64>,
     /// What the network can do without each cluster, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lesions: Option<Lesions>,
@@ -191,8 +194,10 @@ pub(super) fn end_state(
             some => some,
         },
     };
+    let tag_agreement = tag_agreement(&measurement.labels, run.settings(), seed(run)).map_err(RunError::Fault)?;
     Ok(Some(EndState {
         measurement,
+        tag_agreement,
         train_accuracy: record.and_then(|record| record.accuracy),
         train_loss: record.map(|record| record.loss),
         test_accuracy: record.and_then(|record| record.test_accuracy),

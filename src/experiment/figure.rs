@@ -43,7 +43,7 @@ const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// Those of an end state. λ_i: the i-th smallest eigenvalue of L_sym, of which the first is 0; the n-cut of k clusters is at
 /// least the sum of the first k.
-pub const FIGURES: [FigureInfo; 17] = [
+pub const FIGURES: [FigureInfo; 18] = [
     figure("ncut", "n-cut", POSITIVE, LOWER),
     figure("ncut_per_cluster", "n-cut per cluster", SHARE, LOWER),
     figure("null_mean", "mean n-cut of shuffles", POSITIVE, None),
@@ -58,6 +58,7 @@ pub const FIGURES: [FigureInfo; 17] = [
     figure("largest_share", "largest cluster's share", SHARE, LOWER),
     figure("modularity_q", "modularity Q", (-0.5, 1.0), HIGHER),
     figure("functional_clusters", "functional clusters", POSITIVE, HIGHER),
+    figure("tag_agreement", "agreement of clusters and tags", (-0.5, 1.0), None),
     figure("lambda_2", "λ₂ of L_sym", (0.0, 2.0), LOWER),
     figure("lambda_3", "λ₃ of L_sym", (0.0, 2.0), LOWER),
     figure("lambda_4", "λ₄ of L_sym", (0.0, 2.0), LOWER),

@@ -239,6 +239,17 @@ impl Settings {
         self.without_idle().without_measurement()
     }
 
+    /// Whether a penalty is on the share of weight between tags.
+    fn has_share(&self) -> bool {
+        let is_on = |weight: NonNegative| f64::from(weight) > 0.0;
+        is_on(self.block_share) || !self.pruning_epochs.is_none() && self.block_share_pruning.is_some_and(is_on)
+    }
+
+    /// Whether networks begin with tags or are held to them. Soft partitions are not: they learn theirs.
+    pub fn has_tags(&self) -> bool {
+        self.clusterable_init || self.has_share()
+    }
+
     /// Variants of penalties, tags and pruning that there are none of, at their defaults.
     fn without_idle(&self) -> Settings {
         let defaults = Settings::default();
@@ -252,7 +263,7 @@ impl Settings {
         }
         let is_zero = |weight: NonNegative| f64::from(weight) == 0.0;
         let no_pruning = self.pruning_epochs.is_none();
-        let no_share = is_zero(self.block_share) && (no_pruning || self.block_share_pruning.is_none_or(is_zero));
+        let no_share = !self.has_share();
         let no_partition = is_zero(self.soft_ncut) && is_zero(self.soft_modularity);
         idle!(is_zero(self.l2), l2_convention);
         idle!(is_zero(self.eigen_penalty), eigen_penalty_count, eigen_penalty_solver);
@@ -270,7 +281,7 @@ impl Settings {
         // `penalty_layers` too, but for the published networks that would be others then
         idle!(no_share && no_partition && is_zero(self.eigen_penalty) && is_zero(self.loop_penalty), penalty_step);
         idle!(!self.clusterable_init, clusterable_init_layers, clusterable_init_beta);
-        idle!(!self.clusterable_init && no_share && no_partition, tags, tag_sizes);
+        idle!(!self.has_tags() && no_partition, tags, tag_sizes);
         idle!(no_pruning, block_share_pruning, initial_sparsity, final_sparsity, pruning_every, hold_pruned);
         settings
     }

@@ -53,7 +53,7 @@ type EndStateOf = fn(&RunResult) -> Option<&EndState>;
 type Figure = (&'static str, Kind, fn(&EndState) -> Cell);
 
 /// What is told of an end state.
-const FIGURES: [Figure; 22] = [
+const FIGURES: [Figure; 23] = [
     ("ncut", Kind::Real, |s| Cell::Real(s.measurement.ncut)),
     ("ncut_per_cluster", Kind::Real, |s| Cell::Real(s.measurement.ncut_per_cluster)),
     ("null_mean", Kind::Real, |s| real(s.measurement.null.as_ref().map(|null| null.mean))),
@@ -68,6 +68,7 @@ const FIGURES: [Figure; 22] = [
     ("largest_share", Kind::Real, |s| Cell::Real(s.measurement.largest_share())),
     ("modularity_q", Kind::Real, |s| Cell::Real(s.measurement.modularity_q)),
     ("functional_clusters", Kind::Whole, |s| s.lesions.as_ref().map_or(Cell::Empty, |l| count(l.functional))),
+    ("tag_agreement", Kind::Real, |s| real(s.tag_agreement)),
     ("lambda_2", Kind::Real, |s| real(s.measurement.lambda(2))),
     ("lambda_3", Kind::Real, |s| real(s.measurement.lambda(3))),
     ("lambda_4", Kind::Real, |s| real(s.measurement.lambda(4))),

@@ -72,23 +72,23 @@ mod tests {
         let golden = "experiment,condition,replicate,status,hidden,epochs_done,\
             unpruned_ncut,unpruned_ncut_per_cluster,unpruned_null_mean,unpruned_null_sd,unpruned_z_score,unpruned_p_value,unpruned_train_accuracy,\
             unpruned_test_accuracy,unpruned_train_loss,unpruned_test_loss,unpruned_effective_clusters,\
-            unpruned_largest_share,unpruned_modularity_q,unpruned_functional_clusters,unpruned_lambda_2,unpruned_lambda_3,unpruned_lambda_4,\
+            unpruned_largest_share,unpruned_modularity_q,unpruned_functional_clusters,unpruned_tag_agreement,unpruned_lambda_2,unpruned_lambda_3,unpruned_lambda_4,\
             unpruned_sparsity,unpruned_nodes,unpruned_edges,unpruned_components,unpruned_warnings,\
             pruned_ncut,pruned_ncut_per_cluster,pruned_null_mean,pruned_null_sd,pruned_z_score,pruned_p_value,pruned_train_accuracy,\
             pruned_test_accuracy,pruned_train_loss,pruned_test_loss,pruned_effective_clusters,\
-            pruned_largest_share,pruned_modularity_q,pruned_functional_clusters,pruned_lambda_2,pruned_lambda_3,pruned_lambda_4,\
+            pruned_largest_share,pruned_modularity_q,pruned_functional_clusters,pruned_tag_agreement,pruned_lambda_2,pruned_lambda_3,pruned_lambda_4,\
             pruned_sparsity,pruned_nodes,pruned_edges,pruned_components,pruned_warnings,ms_per_step,seconds,version\n\
             e,default-44136fa3,0,done,256-256-256-256,40,\
-            10.0,0.8333333333333334,10.25,0.25,-1.0,0.3333333333333333,0.875,0.75,1e-7,0.5,10.5,0.75,0.30000000000000004,,0.25,0.5,,0.0,1818,40000,1,,\
-            8.333333333333332,0.6944444444444443,,,,,0.875,0.75,1e-7,0.5,10.5,0.75,0.30000000000000004,,0.25,0.5,,0.0,1818,40000,1,disconnected no-layers,\
+            10.0,0.8333333333333334,10.25,0.25,-1.0,0.3333333333333333,0.875,0.75,1e-7,0.5,10.5,0.75,0.30000000000000004,,,0.25,0.5,,0.0,1818,40000,1,,\
+            8.333333333333332,0.6944444444444443,,,,,0.875,0.75,1e-7,0.5,10.5,0.75,0.30000000000000004,,,0.25,0.5,,0.0,1818,40000,1,disconnected no-layers,\
             0.053304904051172705,1.5,0.1.0 (abc)\n\
             e,default-44136fa3,1,done,256-256-256-256,,\
-            10.0,0.8333333333333334,,,,,0.875,0.75,1e-7,0.5,10.5,0.75,0.30000000000000004,,0.25,0.5,,0.0,1818,40000,1,,\
-            ,,,,,,,,,,,,,,,,,,,,,,0.053304904051172705,1.5,0.1.0 (abc)\n\
-            e,\"dropout=0.5,…-00000000\",0,running,64-32,3,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n\
-            e,\"dropout=0.5,…-00000000\",1,failed,64-32,1,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n\
-            e,\"dropout=0.5,…-00000000\",2,partial,64-32,1,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n\
-            e,\"dropout=0.5,…-00000000\",3,missing,64-32,0,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n";
+            10.0,0.8333333333333334,,,,,0.875,0.75,1e-7,0.5,10.5,0.75,0.30000000000000004,,,0.25,0.5,,0.0,1818,40000,1,,\
+            ,,,,,,,,,,,,,,,,,,,,,,,0.053304904051172705,1.5,0.1.0 (abc)\n\
+            e,\"dropout=0.5,…-00000000\",0,running,64-32,3,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n\
+            e,\"dropout=0.5,…-00000000\",1,failed,64-32,1,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n\
+            e,\"dropout=0.5,…-00000000\",2,partial,64-32,1,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n\
+            e,\"dropout=0.5,…-00000000\",3,missing,64-32,0,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n";
         assert_eq!(csv(&kept).unwrap(), golden);
     }
 }

@@ -110,6 +110,9 @@ pub struct Figures {
     /// Clusters that cost more than random sets when they are silenced ([`crate::lesion::Lesions::functional`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functional_clusters: Option<Figure>,
+    /// Adjusted Rand index of clusters and tags ([`EndState::tag_agreement`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag_agreement: Option<Figure>,
     /// How many replicates have each warning, by its code ([`crate::measure::Warning`]).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub warnings: BTreeMap<String, usize>,
@@ -245,6 +248,7 @@ fn figures(states: &[&EndState], published: Option<&Published>) -> Option<Figure
         largest_share: always(&|s| s.measurement.largest_share(), none),
         modularity_q: always(&|s| s.measurement.modularity_q, none),
         functional_clusters: figure(&|s| s.lesions.as_ref().map(|l| l.functional as f64), none),
+        tag_agreement: figure(&|s| s.tag_agreement, none),
         warnings,
         lambda_2: figure(&|s| s.measurement.lambda(2), none),
         lambda_3: figure(&|s| s.measurement.lambda(3), none),

@@ -151,6 +151,7 @@ impl Figures {
             "largest_share" => Some(&self.largest_share),
             "modularity_q" => Some(&self.modularity_q),
             "functional_clusters" => self.functional_clusters.as_ref(),
+            "tag_agreement" => self.tag_agreement.as_ref(),
             "lambda_2" => self.lambda_2.as_ref(),
             "lambda_3" => self.lambda_3.as_ref(),
             "lambda_4" => self.lambda_4.as_ref(),
@@ -191,6 +192,7 @@ mod tests {
             largest_share: figure(),
             modularity_q: figure(),
             functional_clusters: None,
+            tag_agreement: None,
             lambda_2: None,
             lambda_3: None,
             lambda_4: None,
@@ -236,7 +238,8 @@ mod tests {
         let missing: Vec<String> =
             figure::names().into_iter().filter(|name| condition.figure(name).is_none()).collect();
         let of_shuffles = ["null_mean", "null_sd", "z_score", "p_value"].map(|figure| format!("pruned.{figure}"));
-        let never = |state| ["functional_clusters", "lambda_4"].map(|figure| format!("{state}.{figure}"));
+        let never =
+            |state| ["functional_clusters", "tag_agreement", "lambda_4"].map(|figure| format!("{state}.{figure}"));
         assert_eq!(missing, [&never("unpruned")[..], &of_shuffles, &never("pruned")].concat());
         // of those that have one
         assert_eq!(condition.figure("unpruned.z_score").map(|figure| figure.values.len()), Some(1));

@@ -448,6 +448,30 @@ fn lesions_are_added_to_a_result() {
     assert_eq!(number(&report[0]["pruned"]["functional_clusters"]["mean"]), functional);
 }
 
+/// Weights between tags that are zero leave a component a tag, which clusters then are; and no network without tags has any to agree with.
+#[test]
+fn clusters_are_compared_with_tags() {
+    let work = Work::new();
+    let tagged = "dataset: mnist-sample, epochs: 0, pruning_epochs: 0, shuffles: 0, clusters: 4, clusterable_init: true, \
+                  clusterable_init_layers: all, clusterable_init_beta: 0, tags: 4, tag_sizes: equal";
+    let models = ["hidden: [40, 20]", "model: cnn, channels: 16", "model: cnn, channels: 16, graph_layers: all"];
+    let experiment = |(i, model): (usize, &&str)| format!("  e{i}: {{fixed: {{{tagged}, {model}}}}}\n");
+    let experiments: String = models.iter().enumerate().map(experiment).collect();
+    work.write("grid.yaml", format!("experiments:\n{experiments}"));
+    let report = |more: &[&str]| {
+        work.ncut(&[&["run", "grid.yaml"], more].concat()).ok();
+        work.measured(&[&["report", "grid.yaml"], more].concat())
+    };
+    let agreement =
+        |condition: &Value| condition["unpruned"].get("tag_agreement").map(|figure| number(&figure["mean"]));
+    let found = report(&[]);
+    assert_eq!(found.as_array().unwrap().iter().map(agreement).collect::<Vec<_>>(), [Some(1.0); 3]);
+    // the tags matter and not their number alone
+    let faint = report(&["--set", "clusterable_init_beta=0.999", "--only", "e0"]);
+    assert!(agreement(&faint[0]).unwrap().abs() < 0.1, "{faint}");
+    assert_eq!(agreement(&report(&["--set", "clusterable_init=false", "--only", "e0"])[0]), None);
+}
+
 /// As with `ncut run … 2>&1 | head -1`: who watches does not decide.
 #[test]
 fn runs_go_on_when_nobody_reads_their_progress() {
