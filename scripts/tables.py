@@ -259,6 +259,28 @@ def balanced_parts(dataset):
     return table([DATASETS[dataset], "state", "n"] + PARTS, pairs(sorted(groups, key=order)))
 
 
+# settings of the recipe for parts, and what it is called where a network is trained without it
+INGREDIENTS = {
+    "dropout": "dropout", "l4": "`l4`", "learning_rate_schedule": "a falling learning rate", "block_share_pruning": "a smaller share while pruning",
+    "clusterable_init": "tagged initialisation", "tag_sizes": "tags of equal numbers", "block_share": "block share",
+}
+
+
+def ingredients(dataset):
+    """The recipe for parts, and without each of its ingredients."""
+    is_own = lambda rows: rows[0]["dataset"] == dataset
+    recipe = next(rows for rows in conditions("balanced-parts") if is_own(rows) and number(rows[0], "block_share"))
+    def words(row):
+        without = {name: said for name, said in INGREDIENTS.items() if not is_same(row[name] or "0", recipe[0][name] or "0")}
+        if "block_share" in without:
+            without.pop("block_share_pruning", None)
+        if "l4" in without and "clusterable_init" in without:
+            return "dropout and a falling learning rate alone"
+        return "without " + " and ".join(without.values())
+    groups = [("**parts**", recipe)] + [(words(rows[0]), rows) for rows in conditions("balanced-parts-without") if is_own(rows)]
+    return table([DATASETS[dataset], "state", "n"] + PARTS, pairs(groups))
+
+
 def bench(dataset):
     order = [penalty(rows[0]) for rows in conditions("penalties-mnist")]
     groups = [(penalty(rows[0]), rows) for rows in conditions(f"penalties-{dataset}")]
@@ -377,6 +399,7 @@ TABLES = {
     "four-node loops": lambda: four_node_loops("airg"), "four-node loops, 20,000 steps": lambda: four_node_loops("airg-20000"), "compared": main_tables, "compared, others": other_tables, "small bench": lambda: small_bench("penalties-7x7"), "small bench, beside Adam": lambda: small_bench("penalties-decoupled"),
     "parts, MNIST": lambda: balanced_parts("mnist"), "parts, Fashion-MNIST": lambda: balanced_parts("fashion-mnist"),
     "answers, MNIST": lambda: answers("mnist"), "answers, Fashion-MNIST": lambda: answers("fashion-mnist"),
+    "ingredients, MNIST": lambda: ingredients("mnist"), "ingredients, Fashion-MNIST": lambda: ingredients("fashion-mnist"),
     "bench, MNIST": lambda: bench("mnist"), "bench, Fashion-MNIST": lambda: bench("fashion-mnist"),
     "lesions, MNIST": lambda: lesions("mnist"), "lesions, Fashion-MNIST": lambda: lesions("fashion-mnist"),
 }
