@@ -40,7 +40,8 @@ pub struct EndState {
     pub test_loss: Option<f64>,
     /// Share of the weights that is exactly zero.
     pub sparsity: f64,
-    /// Adjusted Rand index of its clusters and the tags it was trained with, from −1/2 to 1, if it was.
+    /// Adjusted Rand index, from −1/2 to 1, of its clusters and the tags that its weights begin by or are held to, if there are any; over
+    /// layers that border on such weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag_agreement: Option<f64>,
     /// What the network can do without each cluster, if that was asked for.

@@ -240,12 +240,12 @@ impl Settings {
     }
 
     /// Whether a penalty is on the share of weight between tags.
-    fn has_share(&self) -> bool {
+    pub(super) fn has_share(&self) -> bool {
         let is_on = |weight: NonNegative| f64::from(weight) > 0.0;
         is_on(self.block_share) || !self.pruning_epochs.is_none() && self.block_share_pruning.is_some_and(is_on)
     }
 
-    /// Whether networks begin with tags or are held to them. Soft partitions are not: they learn theirs.
+    /// Whether weights begin by tags or are held to them. Not those of soft partitions, which begin at tags and learn on from there.
     pub fn has_tags(&self) -> bool {
         self.clusterable_init || self.has_share()
     }

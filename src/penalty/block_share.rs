@@ -14,6 +14,13 @@ pub enum Layers {
     Hidden,
 }
 
+impl Layers {
+    /// Whether matrix `layer` of `layers` is among them.
+    pub fn contains(self, layer: usize, layers: usize) -> bool {
+        self == Self::All || layer > 0 && layer + 1 < layers
+    }
+}
+
 /// What a weight counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,9 +96,8 @@ impl BlockShare {
         total: Total,
         device: Device,
     ) -> Self {
-        let last = tags.len().saturating_sub(2);
         let looked_at = (tags.windows(2).zip(shapes).enumerate())
-            .filter(|(layer, _)| layers == Layers::All || (*layer > 0 && *layer < last))
+            .filter(|(layer, _)| layers.contains(*layer, shapes.len()))
             .map(|(layer, (pair, shape))| {
                 let equal = pair[1].to_device(device).unsqueeze(1).eq_tensor(&pair[0].to_device(device).unsqueeze(0));
                 let inside = over_positions(&equal, shape).flatten(0, -1).nonzero().flatten(0, -1);
