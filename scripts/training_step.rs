@@ -59,6 +59,10 @@ fn main() {
         ("soft_modularity", vec![("soft_modularity", json!(1))]),
         ("normalize_neurons", vec![("normalize_neurons", json!(true))]),
         ("eigen_penalty, eigh", eigenvalues("eigh")),
+        (
+            "eigen_penalty, eigh, normalize_neurons",
+            [eigenvalues("eigh"), vec![("normalize_neurons", json!(true))]].concat(),
+        ),
         ("eigen_penalty, autograd", eigenvalues("autograd")),
         ("eigen_penalty, lanczos", eigenvalues("lanczos")),
     ];
@@ -88,7 +92,7 @@ fn main() {
             })
             .collect();
         for ((name, _), median) in variants.iter().zip(&medians) {
-            println!("  {name:<32} {median:8.2} ms  {:5.2} x", median / medians[0]);
+            println!("  {name:<40} {median:8.2} ms  {:5.2} x", median / medians[0]);
         }
     }
 }

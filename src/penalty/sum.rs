@@ -417,6 +417,30 @@ mod tests {
         SHAPES.iter().enumerate().map(weight).collect()
     }
 
+    fn no_penalties() -> PenaltyParams {
+        PenaltyParams {
+            decay: Decay::default(),
+            layers: PenaltyLayers::All,
+            step: PenaltyStep::Adam,
+            eigenvalues: 0.0,
+            eigenvalue_count: 2,
+            eigen_solver: EigenSolver::Autograd,
+            loops: 0.0,
+            loop_penalty: LoopPenalty::Loops,
+            loop_root: Root::None,
+            loop_flatten: LoopFlatten::Fold,
+            loop_target: None,
+            block_share: 0.0,
+            block_share_pruning: 0.0,
+            block_share_layers: Layers::All,
+            block_share_power: Power::Absolute,
+            block_share_total: Total::Variable,
+            soft_ncut: 0.0,
+            soft_balance: 1.0,
+            soft_modularity: 0.0,
+        }
+    }
+
     /// `(channels, d_out)`, each weight taken up with its own sum over positions.
     fn summed(weight: &Tensor, channels: usize, term: fn(f64) -> f64) -> Array2<f64> {
         let values = Vec::<f64>::try_from(weight.flatten(0, -1)).unwrap();
@@ -463,27 +487,7 @@ mod tests {
         use LoopPenalty::*;
         let tags = Tags::draw(&CHANNELS, 3, TagSizes::Random, 2);
         let shapes: Vec<Vec<i64>> = SHAPES.iter().map(|shape| shape.to_vec()).collect();
-        let none = PenaltyParams {
-            decay: Decay::default(),
-            layers: PenaltyLayers::All,
-            step: PenaltyStep::Adam,
-            eigenvalues: 0.0,
-            eigenvalue_count: 2,
-            eigen_solver: EigenSolver::Autograd,
-            loops: 0.0,
-            loop_penalty: Loops,
-            loop_root: Root::None,
-            loop_flatten: LoopFlatten::Fold,
-            loop_target: None,
-            block_share: 0.0,
-            block_share_pruning: 0.0,
-            block_share_layers: Layers::All,
-            block_share_power: Power::Absolute,
-            block_share_total: Total::Variable,
-            soft_ncut: 0.0,
-            soft_balance: 1.0,
-            soft_modularity: 0.0,
-        };
+        let none = no_penalties();
         let mut variants = vec![
             PenaltyParams { eigenvalues: 1.0, ..none.clone() },
             PenaltyParams { soft_ncut: 1.0, ..none.clone() },
@@ -548,25 +552,14 @@ mod tests {
             [Tensor::from_slice(&kernel).view([6, 4, 3, 3]), Tensor::ones([5, 24], (Kind::Double, Device::Cpu))],
         );
         let params = PenaltyParams {
-            decay: Decay::default(),
             layers: PenaltyLayers::Convolutions,
-            step: PenaltyStep::Adam,
             eigenvalues: 1.0,
             eigenvalue_count: 1,
             eigen_solver: EigenSolver::Eigh,
             loops: 1.0,
             loop_penalty: LoopPenalty::TraceS4,
-            loop_root: Root::None,
-            loop_flatten: LoopFlatten::Cut,
-            loop_target: None,
             block_share: 1.0,
-            block_share_pruning: 1.0,
-            block_share_layers: Layers::All,
-            block_share_power: Power::Absolute,
-            block_share_total: Total::Variable,
-            soft_ncut: 0.0,
-            soft_balance: 1.0,
-            soft_modularity: 0.0,
+            ..no_penalties()
         };
         let value_and_gradients = |params: &PenaltyParams, tags: &Tags, weights: &[Tensor]| {
             let weights: Vec<Tensor> = weights.iter().map(|w| w.copy().set_requires_grad(true)).collect();
@@ -624,9 +617,20 @@ mod tests {
             |l4: f64| Decay { l4, ..Decay::default() }.add_gradients(&weights, &gradients, false).double_value(&[]);
         let fourth = l4(1.0);
         assert!((fourth - 463.6).abs() < 1.0, "{fourth}");
-        // what AI-RG's code adds to the cross-entropy, with the true loops
-        let root = LoopPenalty::Loops.count(&weights, &channels, Root::OfSum, LoopFlatten::Cut).double_value(&[]);
-        let objective = l4(0.05) - 5e-4 * root;
-        assert!((objective - 0.05 * (fourth - 0.01 * all.sqrt())).abs() < 1e-3);
+        // AI-RG's loss: 0.05 (Σ w⁴ − 0.01 √loops) beside the cross-entropy, with the true loops
+        let params = PenaltyParams {
+            decay: Decay { l4: 0.05, ..Decay::default() },
+            loops: 5e-4,
+            loop_root: Root::OfSum,
+            loop_flatten: LoopFlatten::Cut,
+            ..no_penalties()
+        };
+        let tags = Tags::draw(&channels, 1, TagSizes::Random, 0);
+        let shapes: Vec<Vec<i64>> = weights.iter().map(Tensor::size).collect();
+        let penalties = Penalties::new(params, &tags, &shapes, Device::Cpu);
+        let cross_entropy = Tensor::from(2.3f32);
+        let loss = penalties.add_gradients(penalties.add_to(cross_entropy, &weights), &weights, &gradients, false);
+        let expected = 2.3 + 0.05 * (fourth - 0.01 * all.sqrt());
+        assert!((loss.double_value(&[]) - expected).abs() < 1e-5 * expected, "{loss:?} {expected}");
     }
 }

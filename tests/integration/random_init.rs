@@ -65,7 +65,8 @@ fn hundred_initial_networks_have_the_published_mean() {
 }
 
 /// With every matrix modified, 6.7990 ± 0.0340 in the authors' file; with all but the first, as they train, 7.42 ± 0.02,
-/// and with hidden ones alone 7.49, of a few networks of an independent program with scikit-learn's k-means.
+/// and with hidden ones alone 7.49, of a few networks of an independent program with scikit-learn's k-means. 100 of ours, as
+/// they train, have 7.399 ± 0.024, and scikit-learn finds what we find.
 #[test]
 fn clusterable_initialisation_has_the_published_mean() {
     for (layers, published, within) in
